@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/disk.h"
+#include "base/loop.h"
+#include "base/result.h"
+
+namespace oob::auth {
+
+// One event of the audit trail. Values are texts or whole numbers; texts must be printable (base::printable) where
+// any part came from a peer or device. The journal adds n, t, mono and boot by itself.
+struct Entry {
+  explicit Entry(std::string event) : ev(std::move(event)) {}
+  Entry& with(std::string key, std::string value) &;
+  Entry&& with(std::string key, std::string value) &&;
+  Entry& with(std::string key, std::int64_t value) &;
+  Entry&& with(std::string key, std::int64_t value) &&;
+
+  std::string ev;
+  std::map<std::string, std::variant<std::string, std::int64_t>> fields;
+};
+
+// The audit trail: canonical JSON lines below DIR/journal/ (docs/formats.md), appended in order by the disk thread.
+class Journal {
+ public:
+  // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
+  static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk, std::string directory);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // Written soon, in order; a failure is counted and logged, and said by healthy().
+  void note(Entry entry);
+  // `done` gets success once the entry is on the disk (fdatasync); several waiting ones share a sync. On
+  // Fault::journal the entry is not there, and what it tells of must not be done. At most 1024 may wait.
+  void commit(Entry entry, std::function<void(base::Result<>)> done);
+
+  // Empty while all is well, else why the last write failed.
+  std::string trouble() const;
+
+ private:
+  struct State;
+  explicit Journal(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace oob::auth

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+// What the front and the core say to each other (docs/formats.md, "Front and core"). Two kinds of socket:
+//
+//  control   one SOCK_SEQPACKET pair; a packet is one message, and may carry one descriptor (SCM_RIGHTS)
+//  session   one SOCK_STREAM pair for each SSH session channel, and each `oobd ctl`; a stream of frames
+//
+// The core believes the front one thing only: that a signature by a key was verified. Whatever arrives here is
+// parsed as if a stranger had sent it.
+namespace oob::base::wire {
+
+constexpr std::size_t kMostPayload = 64 * 1024;  // of one frame, and of one control message
+
+// Builds and takes apart payloads: big-endian integers, and strings with a 32-bit length before them (RFC 4251, 5).
+class Writer {
+ public:
+  Writer& u8(std::uint8_t value);
+  Writer& u32(std::uint32_t value);
+  Writer& u64(std::uint64_t value);
+  Writer& text(Bytes value);
+  std::string take() { return std::move(buffer_); }
+
+ private:
+  std::string buffer_;
+};
+
+// Reading past the end, or a string longer than what is left, makes ok() false for good and yields zeroes.
+class Reader {
+ public:
+  explicit Reader(Bytes payload) : rest_(payload) {}
+  std::uint8_t u8();
+  std::uint32_t u32();
+  std::uint64_t u64();
+  Bytes text();  // valid as long as the payload
+  bool ok() const { return ok_; }
+  bool done() const { return ok_ && rest_.empty(); }  // all was read and nothing is left over
+
+ private:
+  Bytes take(std::size_t size);
+  Bytes rest_;
+  bool ok_ = true;
+};
+
+// --- control messages -------------------------------------------------------------------------------------------
+
+enum class Control : std::uint8_t {
+  // core to front
+  setup = 1,   // Setup, once, first
+  listen = 2,  // Listen, with the listening descriptor
+  verdict = 3, // Verdict on an Ask
+  drop = 4,    // Drop: end a connection
+  // front to core
+  ready = 32,   // empty: Setup was taken, listeners are served
+  ask = 33,     // Ask: may this user come in with this key?
+  session = 34, // OpenSession, with the session socket
+  closed = 35,  // Closed: a connection that had asked is gone
+  remark = 36,  // Remark: something the log or the journal should know
+};
+
+struct Setup {
+  std::vector<std::string> host_keys;  // OpenSSH private keys, as in their files
+  std::uint32_t grace_seconds = 30;    // from accept to the end of authentication
+  std::uint32_t most_unauthenticated = 100;
+  std::uint32_t most_per_source = 3;   // unauthenticated, per address
+  std::uint32_t most_tries = 6;
+  std::uint32_t most_channels = 10;    // per connection
+  std::uint32_t most_connections = 500;
+  std::string encode() const;
+  static Result<Setup> decode(Bytes payload);
+};
+
+struct Listen {
+  std::string address;  // for messages: "192.0.2.1:2222"
+  std::string encode() const;
+  static Result<Listen> decode(Bytes payload);
+};
+
+struct Ask {
+  std::uint64_t connection = 0;  // never reused while the core lives
+  std::uint32_t number = 0;      // of the question, for the Verdict
+  bool verified = false;         // false: a probe without signature (RFC 4252, 7); true: the signature is right
+  std::string user;              // as the client sent it, up to 1 KiB
+  std::string key;               // the public key blob, up to 16 KiB; a certificate is sent whole
+  std::string peer;              // "192.0.2.9:50122" or "[2001:db8::9]:50122"
+  std::string local;             // the address that was dialled
+  std::string client;            // the client's version string, printable, up to 255 bytes
+  std::string encode() const;
+  static Result<Ask> decode(Bytes payload);
+};
+
+struct Verdict {
+  std::uint64_t connection = 0;
+  std::uint32_t number = 0;
+  bool accept = false;
+  bool no_pty = false;  // refuse pty-req on this connection
+  std::string encode() const;
+  static Result<Verdict> decode(Bytes payload);
+};
+
+struct Drop {
+  std::uint64_t connection = 0;
+  std::string why;  // shown to the client in the disconnect message
+  std::string encode() const;
+  static Result<Drop> decode(Bytes payload);
+};
+
+struct OpenSession {
+  std::uint64_t connection = 0;
+  std::string encode() const;
+  static Result<OpenSession> decode(Bytes payload);
+};
+
+struct Closed {
+  std::uint64_t connection = 0;
+  std::string encode() const;
+  static Result<Closed> decode(Bytes payload);
+};
+
+struct Remark {
+  enum class Kind : std::uint8_t { log = 0, refused = 1 };
+  Kind kind = Kind::log;
+  std::string peer;  // empty where there is none
+  std::string text;  // printable
+  std::string encode() const;
+  static Result<Remark> decode(Bytes payload);
+};
+
+// The control message inside a packet: its first byte, then the payload.
+std::string packet(Control kind, Bytes payload = {});
+
+// --- session frames ---------------------------------------------------------------------------------------------
+
+enum class Frame : std::uint8_t {
+  // to the core
+  open = 1,    // Open, first and once
+  data = 2,    // typed bytes
+  eof = 3,     // nothing more will be typed
+  resize = 4,  // u32 columns, u32 rows
+  brk = 5,     // u32 milliseconds, 0: the line's default (RFC 4335)
+  signal = 6,  // the SSH signal's name ("INT")
+  // from the core
+  out = 64,    // to the client's stdout
+  err = 65,    // to the client's stderr
+  exit = 66,   // u32 status; the core closes after it
+};
+
+struct Open {
+  bool shell = false;  // no command was given
+  bool pty = false;
+  std::string command;
+  std::string term;     // TERM of the pty
+  std::uint32_t columns = 0, rows = 0;
+  std::string encode() const;
+  static Result<Open> decode(Bytes payload);
+};
+
+// A frame: u32 length of kind and payload, u8 kind, payload.
+std::string frame(Frame kind, Bytes payload = {});
+// The same, added to the end of `to`, cut into several frames where `payload` is longer than kMostPayload.
+void add_frames(std::string& to, Frame kind, Bytes payload);
+
+// Takes a byte stream apart into frames, whatever pieces it comes in. Holds at most one frame and what was fed.
+class Frames {
+ public:
+  void feed(Bytes bytes) { buffer_.append(bytes); }
+  // True: `kind` and `payload` are the next frame, valid until the next call. False: more bytes are needed.
+  // An Error: the stream is broken; drop the socket.
+  Result<bool> next(Frame& kind, Bytes& payload);
+  std::size_t held() const { return buffer_.size() - start_; }
+
+ private:
+  std::string buffer_;
+  std::size_t start_ = 0;
+};
+
+}  // namespace oob::base::wire

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "auth/policy.h"
+#include "base/result.h"
+
+namespace oob {
+
+// One fault of a configuration, as `oobd check` prints it: FILE:LINE:COLUMN: message.
+struct ConfigFault {
+  std::string file;
+  unsigned line = 0, column = 0;  // from 1; 0: about the whole file
+  std::string message;
+  std::string text() const;
+};
+
+struct SerialLine {
+  std::string path;
+  unsigned baud = 115200;
+  std::string format = "8N1";  // 5-8, N E O M S, 1 or 2
+  std::string flow = "none";   // none, rtscts, xonxoff
+  bool operator==(const SerialLine&) const = default;
+};
+struct TcpLine {
+  std::string address;  // numeric "192.0.2.40:4001", "[2001:db8::1]:4001"
+  bool operator==(const TcpLine&) const = default;
+};
+struct TelnetLine {
+  std::string address;
+  std::optional<unsigned> baud;  // sent by RFC 2217 when given
+  std::string format, flow;      // empty: left as the far end has it
+  bool operator==(const TelnetLine&) const = default;
+};
+struct UnixLine {
+  std::string path;
+  bool operator==(const UnixLine&) const = default;
+};
+struct SolLine {
+  std::string bmc;
+  bool operator==(const SolLine&) const = default;
+};
+using LineConfig = std::variant<SerialLine, TcpLine, TelnetLine, UnixLine, SolLine>;
+
+struct DeviceConfig {
+  LineConfig line;
+  std::string power_bmc;  // empty: no chassis power
+  std::string model;      // empty: unknown
+  bool operator==(const DeviceConfig&) const = default;
+};
+
+struct BmcConfig {
+  std::string host, user, password_file;
+  int cipher_suite = 0;  // 0: not given
+  bool operator==(const BmcConfig&) const = default;
+};
+
+struct UserConfig {
+  std::string keys;  // absolute path
+  std::vector<std::string> roles;
+};
+
+// The whole configuration, checked; paths are absolute.
+struct Config {
+  std::vector<std::string> listen;
+  std::string state;
+  std::string escape = "\x05""c";       // [server] escape, "^Ec"
+  std::size_t scrollback = 16 * 1024;  // [server] scrollback, bytes kept in memory for each console
+  bool rsa_host_key = false;           // [server] rsa_host_key: offer RSA host key to old clients (17.6 CPU ms a login)
+  std::map<std::string, UserConfig> users;
+  std::map<std::string, auth::Role> roles;
+  std::map<std::string, BmcConfig> bmcs;
+  std::map<std::string, DeviceConfig> devices;
+};
+
+// Reads FILE and every file it names. Either a whole configuration or all its faults, in the order of the file.
+struct ConfigOutcome {
+  std::optional<Config> config;
+  std::vector<ConfigFault> faults;
+};
+ConfigOutcome read_config(const std::string& file);
+
+}  // namespace oob

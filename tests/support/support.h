@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/loop.h"
+
+namespace oob::test {
+
+// A folder that goes with the object.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+void write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
+std::string read_file(const std::string& path);  // empty where there is none
+
+// Runs the loop until `condition` holds; false when it did not within `limit`. The condition is asked after every
+// few milliseconds at the latest.
+bool run_until(base::Loop& loop, std::function<bool()> condition,
+               base::milliseconds limit = base::milliseconds(10'000));
+
+// A pty in raw mode: the gear's end (`gear`, non-blocking) and the path a Line opens.
+struct Pty {
+  Pty();
+  base::Fd gear;
+  std::string path;
+  base::Fd keep;  // the path's end held open, so that closing the Line is not an end for the gear
+  void say(const std::string& bytes);          // blocks until all is written
+  std::string hear(std::size_t at_least, base::milliseconds limit = base::milliseconds(5000));
+};
+
+}  // namespace oob::test
