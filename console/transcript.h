@@ -16,20 +16,22 @@ namespace oob::console {
 
 class Transcript;
 
-// All transcripts below DIR ("STATE/transcripts"). What was appended since the last hand-over goes to the disk thread
-// as one batch; while a batch is under way the next one gathers, so that many consoles share few hand-overs.
+// All transcripts below DIR ("STATE/transcripts"). What was appended since the last hand-over goes to the
+// disk thread as one batch; while a batch is under way the next one gathers, so that many consoles share few
+// hand-overs.
 class Archive {
  public:
-  static constexpr std::size_t kMostHeld = 4 << 20;      // bytes, of all transcripts, not yet in a file
-  static constexpr base::milliseconds kBehindAfter{1000};  // a batch that takes longer: people no longer wait for it
+  static constexpr std::size_t kMostHeld = 4 << 20;  // bytes, of all transcripts, not yet in a file
+  static constexpr base::milliseconds kBehindAfter{
+      1000};  // a batch that takes longer: people no longer wait for it
 
   Archive(base::Loop& loop, base::Disk& disk, std::string directory);
   ~Archive();
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
 
-  // The transcript of a device, going on after what its files hold. Never blocks and never fails: files are made and
-  // opened on the disk thread, and what can't be written becomes a gap that is told by trouble().
+  // The transcript of a device, going on after what its files hold. Never blocks and never fails: files are
+  // made and opened on the disk thread, and what can't be written becomes a gap that is told by trouble().
   // One at a time for each device; the Archive outlives it.
   std::unique_ptr<Transcript> open(const std::string& device);
 
@@ -49,8 +51,8 @@ class Archive {
   std::shared_ptr<State> state_;
 };
 
-// What one console said: every byte as received, in segments with a time index (docs/formats.md). Owned by its
-// Console; destroying it hands over what is left.
+// What one console said: every byte as received, in segments with a time index (docs/formats.md). Owned by
+// its Console; destroying it hands over what is left.
 class Transcript {
  public:
   using Offset = std::uint64_t;  // bytes appended since this object was made
@@ -59,8 +61,8 @@ class Transcript {
   Transcript(const Transcript&) = delete;
   Transcript& operator=(const Transcript&) = delete;
 
-  // Takes bytes; they are in the file after the next flush() is done. Beyond Archive::kMostHeld they are dropped
-  // and the index gets a gap mark with their number.
+  // Takes bytes; they are in the file after the next flush() is done. Beyond Archive::kMostHeld they are
+  // dropped and the index gets a gap mark with their number.
   void append(base::Bytes bytes);
 
   // A mark at this place and time, in the index only: `kind` is one lower-case word ("up", "down", "attach",
@@ -79,38 +81,6 @@ class Transcript {
   struct State;
   explicit Transcript(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
-};
-
-// What a reader asks of a transcript (`oobd log`). Times are wall clock; both unset: all of it.
-struct LogQuery {
-  base::Micros since = INT64_MIN;
-  base::Micros until = INT64_MAX;
-  std::int64_t lines = -1;   // only the last so many (after grep); -1: all
-  std::string grep;          // RE2 regular expression; empty: every line
-  bool stamp = false;        // each line with its time before it, and the marks as lines of their own
-  bool raw = false;          // bytes exactly as received; not together with stamp or grep
-};
-
-// Reads a device's transcript from its files alone, so it works beside the daemon that writes them and without it.
-// Finds `since` by the time index: reads O(log n) of the index, not the transcript. Blocks: for a thread of
-// base::Blocking, not for the loop.
-class LogReader {
- public:
-  // A bad regular expression is Fault::usage; a device without a transcript simply has no bytes.
-  static base::Result<std::unique_ptr<LogReader>> open(const std::string& directory, const std::string& device,
-                                                       LogQuery query);
-  ~LogReader();
-
-  // Appends the next piece (up to some 64 KiB) to `out`; false at the end. Lines come without control characters
-  // other than tab and end in \n, unless raw.
-  base::Result<bool> next(std::string& out);
-  // Where reading ended, as an absolute offset of the transcript's files, for going on with a later reader.
-  std::uint64_t position() const;
-
- private:
-  struct State;
-  explicit LogReader(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
 };
 
 }  // namespace oob::console
