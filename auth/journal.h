@@ -12,8 +12,8 @@
 
 namespace oob::auth {
 
-// One event of the audit trail. Values are texts or whole numbers; texts must be printable (base::printable) where
-// any part came from a peer or device. The journal adds n, t, mono and boot by itself.
+// One event of the audit trail. Values are texts or whole numbers; texts must be printable (base::printable)
+// where any part came from a peer or device. The journal adds n, t, mono and boot by itself.
 struct Entry {
   explicit Entry(std::string event) : ev(std::move(event)) {}
   Entry& with(std::string key, std::string value) &;
@@ -25,11 +25,13 @@ struct Entry {
   std::map<std::string, std::variant<std::string, std::int64_t>> fields;
 };
 
-// The audit trail: canonical JSON lines below DIR/journal/ (docs/formats.md), appended in order by the disk thread.
+// The audit trail: canonical JSON lines below DIR/journal/ (docs/formats.md), appended in order by the disk
+// thread.
 class Journal {
  public:
   // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
-  static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk, std::string directory);
+  static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
+                                                     std::string directory);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;

@@ -12,8 +12,8 @@
 
 namespace oob::auth {
 
-// Proof that the policy said yes to one action of one principal on one device; only a Policy makes it, and what acts
-// on a device takes one. A value; it says yes to the moment it was made, not for ever.
+// Proof that the policy said yes to one action of one principal on one device; only a Policy makes it, and
+// what acts on a device takes one. A value; it says yes to the moment it was made, not for ever.
 class Grant {
  public:
   const Principal& who() const { return who_; }
@@ -40,12 +40,13 @@ class Policy {
   Policy() = default;
   // `users`: the names of each user's roles; a role that is not in `roles` allows nothing.
   Policy(std::map<std::string, std::vector<std::string>> users, std::map<std::string, Role> roles);
-  // Root or the daemon's own user on the board itself (`oobd ctl`): everything is allowed to `user` "local:NAME".
+  // Root or the daemon's own user on the board itself (`oobd ctl`): everything is allowed to `user`
+  // "local:NAME".
   static Principal local(uid_t uid);
 
-  // A Grant; or Fault::missing "no such device: NAME" when the principal may do nothing at all with the device (so
-  // that it looks as if it did not exist); or Fault::denied "alice may not power edge1".
-  // REQUIRES: the device exists; for one that does not, use no_such_device().
+  // A Grant; or Fault::missing "no such device: NAME" when the principal may do nothing at all with the
+  // device (so that it looks as if it did not exist); or Fault::denied "alice may not power edge1". REQUIRES:
+  // the device exists; for one that does not, use no_such_device().
   base::Result<Grant> decide(const Principal& who, Action action, const std::string& device) const;
   // For what is not about one device (admin, audit): some role of the user allows it, on whatever devices.
   base::Result<Grant> decide(const Principal& who, Action action) const;

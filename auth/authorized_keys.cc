@@ -1,0 +1,115 @@
+#include "auth/authorized_keys.h"
+
+#include <algorithm>
+
+#include "auth/key_options.h"
+#include "auth/trusted_file.h"
+
+namespace oob::auth {
+
+using base::printable;
+using base::Result;
+using base::str;
+
+namespace {
+
+constexpr std::string_view kSpace = " \t";
+
+// The faults of one line; `column` counts from 1.
+class LineReader {
+ public:
+  LineReader(std::string_view line, unsigned number, AuthorizedKeys& found)
+      : line_(line), rest_(line), number_(number), found_(found) {}
+
+  void read() {
+    skip_space();
+    if (rest_.empty() || rest_[0] == '#') return;
+    if (line_.size() > kMostKeyLine)
+      return fault(0, str("the line has ", line_.size(), " bytes, at most ", kMostKeyLine, " are read"));
+    for (std::size_t at = 0; at < line_.size(); ++at) {
+      unsigned char c = static_cast<unsigned char>(line_[at]);
+      if ((c < 0x20 && c != '\t') || c == 0x7f) return fault(at, "a control character stands in the line");
+    }
+    AuthorizedKey key;
+    key.line = number_;
+    std::size_t length;
+    if (!first_word(rest_, length)) return fault(place() + length, "the quote is not closed");
+    if (!is_key_type(rest_.substr(0, length))) {
+      OptionFault wrong;
+      if (!parse_key_options(rest_.substr(0, length), key, wrong))
+        return fault(place() + wrong.at, wrong.message);
+      rest_.remove_prefix(length);
+      skip_space();
+      if (rest_.empty()) return fault(place(), "no key follows the options");
+    }
+    std::size_t type_at = place();
+    std::string_view type = word();
+    skip_space();
+    std::string_view base64 = word();
+    skip_space();
+    Result<PublicKey> parsed = parse_key_text(type, base64);
+    if (!parsed) return fault(type_at, parsed.error().what);
+    key.key = std::move(*parsed);
+    key.terms.fingerprint = key.key.fingerprint();
+    rest_ = rest_.substr(0, rest_.find_last_not_of(kSpace) + 1);
+    key.terms.comment = printable(rest_);
+    found_.keys.push_back(std::move(key));
+  }
+
+ private:
+  std::size_t place() const { return line_.size() - rest_.size(); }
+  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(kSpace), rest_.size())); }
+  std::string_view word() {
+    std::string_view taken = rest_.substr(0, rest_.find_first_of(kSpace));
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+  void fault(std::size_t at, std::string message) {
+    found_.faults.push_back({number_, static_cast<unsigned>(at + 1), std::move(message)});
+  }
+
+  std::string_view line_, rest_;
+  unsigned number_;
+  AuthorizedKeys& found_;
+};
+
+}  // namespace
+
+AuthorizedKeys parse_authorized_keys(std::string_view text) {
+  AuthorizedKeys found;
+  if (text.size() > kMostKeyFile) {
+    found.faults.push_back(
+        {0, 0, str("the file has ", text.size(), " bytes, at most ", kMostKeyFile, " are read")});
+    return found;
+  }
+  for (unsigned number = 1; !text.empty(); ++number) {
+    if (number > kMostKeyLines) {
+      found.faults.push_back({number, 1, str("only the first ", kMostKeyLines, " lines are read")});
+      break;
+    }
+    std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.starts_with("-----BEGIN ") && line.find("PRIVATE KEY") != std::string_view::npos) {
+      found.faults.push_back({number, 1, "a private key: what belongs here is the line in its .pub file"});
+      break;
+    }
+    LineReader(line, number, found).read();
+  }
+  return found;
+}
+
+Result<> check_key_file(const std::string& path) {
+  Result<TrustedFile> file = TrustedFile::open(path, 022, kMostKeyFile);
+  if (!file) return file.error();
+  return {};
+}
+
+Result<std::string> read_key_file(const std::string& path) {
+  Result<TrustedFile> file = TrustedFile::open(path, 022, kMostKeyFile);
+  if (!file) return file.error();
+  return file->read();
+}
+
+}  // namespace oob::auth
