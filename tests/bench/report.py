@@ -1,0 +1,92 @@
+"""Medians of several runs, and tables of them in Markdown."""
+
+import statistics
+
+
+def medians(runs):
+    """One dictionary from several alike: the median of each number."""
+    first = runs[0]
+    return {key: statistics.median(run[key] for run in runs) if isinstance(first[key], (int, float)) else first[key]
+            for key in first}
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def grid(figures, sizes, cell):
+    """A row for each subject, a column for each number of consoles."""
+    subjects = list(dict.fromkeys(figure["subject"] for figure in figures))
+    found = {(figure["subject"], figure["consoles"]): figure for figure in figures}
+    rows = [[subject] + [cell(found[subject, size]) if (subject, size) in found else "" for size in sizes]
+            for subject in subjects]
+    return table(["consoles", *sizes], rows)
+
+
+def consoles(figures):
+    sizes = sorted({figure["consoles"] for figure in figures})
+
+    def lag(figure):
+        return f"{figure['lag_p50_ms']:.1f} / {figure['lag_p99_ms']:.1f}"
+
+    return "\n".join([
+        "CPU seconds per MB logged:\n", grid(figures, sizes, lambda figure: f"{figure['cpu_s_per_mb']:.4f}"),
+        "Lag to the file, p50 / p99 in ms:\n", grid(figures, sizes, lag),
+        "Resident memory of all its processes, MiB:\n", grid(figures, sizes, lambda figure: f"{figure['rss_kib'] / 1024:.1f}"),
+        "Logs that hold exactly what was said:\n",
+        grid(figures, sizes, lambda figure: f"{figure['whole']:g} of {figure['consoles']}"),
+        "Longest time that a console could not hand on what it said, ms:\n",
+        grid(figures, sizes, lambda figure: f"{figure['held_ms']:.0f}"),
+    ])
+
+
+def flood(figures):
+    return table(
+        ["subject", "MB/s", "CPU s per MB", "log"],
+        [[figure["subject"], f"{figure['mb_per_s']:.1f}", f"{figure['cpu_s_per_mb']:.4f}",
+          "whole" if figure["whole"] == 1 else "not whole"] for figure in figures])
+
+
+SESSIONS = (
+    ("echo p50 / p99, ms", lambda row: f"{row['echo_p50_ms']:.2f} / {row['echo_p99_ms']:.2f}"),
+    ("echo with 48 consoles talking, p50 / p99, ms",
+     lambda row: f"{row['busy_echo_p50_ms']:.2f} / {row['busy_echo_p99_ms']:.2f}"),
+    ("from ssh to the first echo, ms", lambda row: f"{row['attach_ms']:.0f}"),
+    ("the same with 48 consoles talking, ms", lambda row: f"{row['busy_attach_ms']:.0f}"),
+    ("CPU of one login, ms", lambda row: f"{row['login_cpu_ms']:.1f}"),
+    ("one login after another, ms each", lambda row: f"{row['login_ms']:.0f}"),
+    ("memory of an idle session, KiB (Pss)", lambda row: f"{row['idle_session_kib']:.0f}"),
+)
+
+VIEWERS = (
+    ("the log", lambda row: "whole" if row["log_whole"] == 1 else "not whole"),
+    ("viewers that got everything", lambda row: f"{row['viewers_whole']:g} of {row['viewers']:g}"),
+    ("longest time the console was held up, ms", lambda row: f"{row['held_ms']:.0f}"),
+    ("CPU s", lambda row: f"{row['cpu_s']:.2f} in {row['seconds']:.0f} s"),
+    ("memory, and what it grew by, MiB",
+     lambda row: f"{row['rss_kib'] / 1024:.1f}, {row['rss_growth_kib'] / 1024:.1f}"),
+    ("echo on another console, p50 / p99, ms",
+     lambda row: f"{row['echo_p50_ms']:.2f} / {row['echo_p99_ms']:.2f}" if "echo_p50_ms" in row else ""),
+)
+
+
+def named(rows, figures):
+    """A row for each of `rows`, a column for each name in `figures`."""
+    return table(["", *figures], [[what, *(cell(row) for row in figures.values())] for what, cell in rows])
+
+
+def markdown(figures):
+    where = figures["machine"]
+    parts = [f"Medians of {figures['runs']} runs on {where['cores']} cores of {where['cpu']}, Linux {where['kernel']}, "
+             f"at revision {where['revision']}.\n"]
+    if "consoles" in figures:
+        parts.append(f"## Consoles at 115200 baud, {figures['seconds']:g} s\n\n" + consoles(figures["consoles"]))
+    if "flood" in figures:
+        parts.append("## One console that never stops\n\n" + flood(figures["flood"]))
+    if "sessions" in figures:
+        parts.append("## Sessions by ssh\n\n" + named(SESSIONS, figures["sessions"]))
+    if "viewers" in figures:
+        parts.append("## One console at 1 MB/s in front of many\n\n" + named(VIEWERS, figures["viewers"]))
+    return "\n".join(parts)
