@@ -21,11 +21,15 @@ class Transcript;
 // hand-overs.
 class Archive {
  public:
-  static constexpr std::size_t kMostHeld = 4 << 20;  // bytes, of all transcripts, not yet in a file
-  static constexpr base::milliseconds kBehindAfter{
-      1000};  // a batch that takes longer: people no longer wait for it
+  static constexpr std::size_t kMostHeld = 4 << 20;        // bytes, of all transcripts, not yet in a file
+  static constexpr base::milliseconds kBehindAfter{1000};  // a longer batch: people no longer wait for it
+  static constexpr base::milliseconds kFlushAfter{100};    // where nobody calls flush()
+  static constexpr base::milliseconds kSyncEvery{5000};    // fdatasync, on a thread of its own
+  static constexpr std::uint64_t kSegmentSize = 64 << 20;
 
-  Archive(base::Loop& loop, base::Disk& disk, std::string directory);
+  Archive(base::Loop& loop, base::Disk& disk, std::string directory,
+          std::uint64_t segment_size = kSegmentSize);
+  // Hands over what is left and has it synced by the disk thread; base::Disk's end waits for that.
   ~Archive();
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
@@ -35,12 +39,13 @@ class Archive {
   // One at a time for each device; the Archive outlives it.
   std::unique_ptr<Transcript> open(const std::string& device);
 
-  // Hands over all that was appended. Cheap when there is nothing.
+  // Hands over all that was appended and marked. Cheap when there is nothing.
   void flush();
 
-  // The bound is reached: whoever reads lines should wait a little; append() beyond it leaves a gap.
+  // The bound is near: whoever reads lines should wait a little; append() beyond it leaves a gap.
   bool crowded() const;
-  // The disk is slow or failing: what is appended is shown to people before it is in the file.
+  // The disk is slow: what is appended is shown to people before it is in the file. (A disk that fails at
+  // once holds nobody up: what it did not take is a gap, and counts as written.)
   bool behind() const;
   // Empty while all is well, else why the last write failed ("transcripts/edge1/…: No space left on device").
   const std::string& trouble() const;
@@ -73,7 +78,7 @@ class Transcript {
   Offset written() const;   // up to here it is in the file (page cache), or in a marked gap
   Offset showable() const;  // what people may see: written(), or end() while the Archive is behind()
 
-  // `what` runs on the loop whenever showable() has grown. One only.
+  // `what` runs on the loop whenever showable() has grown, never from inside append() or mark(). One only.
   void on_showable(std::function<void()> what);
 
  private:

@@ -1,0 +1,291 @@
+#include "console/transcript.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+#include <vector>
+
+#include "console/segment_writer.h"
+#include "console/segments.h"
+#include "console/time_index.h"
+
+namespace oob::console {
+namespace {
+
+constexpr base::milliseconds kSilence{250};      // what comes after it begins a burst, and gets a stamp
+constexpr base::milliseconds kStampEvery{1000};  // while output flows
+constexpr base::milliseconds kRetryEvery{1000};  // of transcripts that could not be written
+constexpr std::size_t kHeadroom = 256 * 1024;    // crowded() warns so much before the bound
+constexpr std::size_t kMostMarks = 256;          // of one transcript, not yet handed over
+
+base::Micros micros(base::Clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+}  // namespace
+
+struct Transcript::State {
+  std::shared_ptr<Archive::State> archive;
+  std::shared_ptr<SegmentWriter> writer;  // touched on the disk thread only
+  std::string bytes;                      // not yet handed over
+  std::vector<Mark> marks;
+  base::Micros began = 0;  // when the first of them came
+  Offset end = 0, written = 0, shown = 0, told = 0;
+  base::Clock::time_point last_append = base::Clock::now(), last_stamp{};
+  bool stamped = false;  // false: the next byte needs a stamp, whenever it comes
+  bool queued = false;   // in Archive::State::gathered
+  bool failing = false;  // in Archive::State::failing
+  bool closed = false;   // its Transcript is gone
+  std::string trouble;
+  std::function<void()> on_showable;
+};
+
+struct Archive::State : std::enable_shared_from_this<Archive::State> {
+  using Each = std::shared_ptr<Transcript::State>;
+  struct Item {
+    Each transcript;
+    std::string bytes;
+    std::vector<Mark> marks;
+    base::Micros began;
+    Transcript::Offset end;
+    std::string trouble;  // the answer
+  };
+  using Batch = std::vector<Item>;
+
+  State(base::Loop& l, base::Disk& d, std::string folder, std::uint64_t size)
+      : disk(d),
+        directory(std::move(folder)),
+        segment_size(size),
+        syncer(std::make_unique<base::Disk>(l)),
+        flush_timer(l),
+        slow_timer(l),
+        retry_timer(l),
+        sync_timer(l) {}
+
+  base::Disk& disk;
+  const std::string directory;
+  const std::uint64_t segment_size;
+  std::shared_ptr<Unsynced> unsynced = std::make_shared<Unsynced>();
+  std::unique_ptr<base::Disk> syncer;  // apart, so that syncing never delays writing
+  base::Timer flush_timer, slow_timer, retry_timer, sync_timer;
+  std::vector<Each> open;      // all there are
+  std::vector<Each> gathered;  // with something to hand over
+  std::vector<Each> failing;   // whose last write failed
+  std::size_t held = 0;        // bytes, gathered and under way
+  bool under_way = false, slow = false, syncing = false, to_sync = false;
+  base::Clock::time_point handed_over{};
+  std::string trouble, sync_trouble;
+
+  void gather(const Each& one);
+  void hand_over();
+  void finished(Batch& batch);
+  void look_whether_slow();
+  void arm_sync();
+  void tell(const std::vector<Each>& some);
+  void settle_trouble();
+};
+
+void Archive::State::gather(const Each& one) {
+  if (std::exchange(one->queued, true)) return;
+  one->began = base::wall_now();
+  gathered.push_back(one);
+  if (!flush_timer.waiting() && !under_way)
+    flush_timer.after(kFlushAfter, [this] {
+      if (!under_way) hand_over();
+    });
+}
+
+void Archive::State::hand_over() {
+  if (gathered.empty()) return;
+  auto batch = std::make_shared<Batch>();
+  batch->reserve(gathered.size());
+  for (Each& one : gathered) {
+    one->queued = false;
+    Transcript::Offset end = one->end;
+    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}});
+    one->bytes = {};
+    one->marks = {};
+  }
+  gathered.clear();
+  under_way = true;
+  handed_over = base::Clock::now();
+  if (!slow_timer.waiting()) slow_timer.after(kBehindAfter, [this] { look_whether_slow(); });
+  disk.run(
+      [batch] {
+        for (Item& item : *batch) {
+          base::Result<> result = item.transcript->writer->write(item.bytes, item.marks, item.began);
+          if (!result) item.trouble = result.error().what;
+        }
+      },
+      [self = shared_from_this(), batch] { self->finished(*batch); });
+}
+
+void Archive::State::finished(Batch& batch) {
+  under_way = false;
+  std::vector<Each> grown;
+  grown.reserve(batch.size());
+  for (Item& item : batch) {
+    Transcript::State& one = *item.transcript;
+    held -= item.bytes.size();
+    one.written = item.end;
+    one.trouble = std::move(item.trouble);
+    if (!one.trouble.empty() && !std::exchange(one.failing, true)) failing.push_back(item.transcript);
+    grown.push_back(std::move(item.transcript));
+  }
+  batch.clear();
+  if (std::exchange(slow, false))
+    for (const Each& one : open) one->shown = one->end;
+  settle_trouble();
+  to_sync = true;
+  arm_sync();
+  hand_over();
+  tell(grown);
+}
+
+void Archive::State::settle_trouble() {
+  std::erase_if(failing, [](const Each& one) {
+    one->failing = !one->trouble.empty() && !one->closed;
+    return !one->failing;
+  });
+  const std::string& now = failing.empty() ? sync_trouble : failing.front()->trouble;
+  if (trouble != now) trouble = now;
+  if (failing.empty() || retry_timer.waiting() || !syncer) return;
+  // Silent consoles too: their gaps are to be marked, and the trouble to end, without waiting for a byte.
+  retry_timer.after(kRetryEvery, [this] {
+    for (const Each& one : failing) gather(one);
+    if (!under_way) hand_over();
+  });
+}
+
+void Archive::State::look_whether_slow() {
+  if (!under_way) return;
+  auto taken = base::Clock::now() - handed_over;
+  if (taken < kBehindAfter) {
+    auto rest = std::chrono::ceil<base::milliseconds>(kBehindAfter - taken);
+    slow_timer.after(rest, [this] { look_whether_slow(); });
+    return;
+  }
+  slow = true;
+  tell(std::vector<Each>(open));
+}
+
+void Archive::State::tell(const std::vector<Each>& some) {
+  for (const Each& one : some) {
+    Transcript::Offset now = slow ? one->end : std::max(one->written, one->shown);
+    if (one->closed || now <= one->told) continue;
+    one->told = now;
+    if (one->on_showable) one->on_showable();
+  }
+}
+
+void Archive::State::arm_sync() {
+  if (syncing || !to_sync || sync_timer.waiting() || !syncer) return;
+  sync_timer.after(kSyncEvery, [this] {
+    syncing = true;
+    to_sync = false;
+    auto result = std::make_shared<base::Result<>>();
+    syncer->run([list = unsynced, result] { *result = list->sync(); },
+                [self = shared_from_this(), result] {
+                  self->syncing = false;
+                  self->sync_trouble = *result ? std::string() : result->error().what;
+                  self->settle_trouble();
+                  self->arm_sync();
+                });
+  });
+}
+
+Archive::Archive(base::Loop& loop, base::Disk& disk, std::string directory, std::uint64_t segment_size)
+    : state_(std::make_shared<State>(loop, disk, std::move(directory), segment_size)) {}
+
+Archive::~Archive() {
+  state_->hand_over();  // behind a batch under way: jobs keep their order
+  state_->failing.clear();
+  state_->syncer.reset();
+  state_->disk.run([list = state_->unsynced] {
+    base::Result<> ignored = list->sync();  // at the end there is nobody left to tell
+    (void)ignored;
+  });
+  for (base::Timer* timer :
+       {&state_->flush_timer, &state_->slow_timer, &state_->retry_timer, &state_->sync_timer})
+    timer->cancel();
+}
+
+std::unique_ptr<Transcript> Archive::open(const std::string& device) {
+  auto one = std::make_shared<Transcript::State>();
+  one->archive = state_;
+  one->writer = std::make_shared<SegmentWriter>(transcript_folder(state_->directory, device),
+                                                state_->segment_size, state_->unsynced);
+  state_->open.push_back(one);
+  std::unique_ptr<Transcript> transcript(new Transcript(std::move(one)));
+  transcript->mark("start", "");
+  return transcript;
+}
+
+void Archive::flush() {
+  State& state = *state_;
+  if (!state.under_way) {
+    state.hand_over();
+  } else if (state.slow && !state.gathered.empty()) {
+    state.tell(std::vector<State::Each>(state.gathered));
+  }
+}
+
+bool Archive::crowded() const { return state_->held + kHeadroom >= kMostHeld; }
+bool Archive::behind() const { return state_->slow; }
+const std::string& Archive::trouble() const { return state_->trouble; }
+
+Transcript::Transcript(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Transcript::~Transcript() {
+  Archive::State& archive = *state_->archive;
+  state_->closed = true;
+  if (!archive.under_way) archive.hand_over();
+  std::erase(archive.open, state_);
+}
+
+void Transcript::append(base::Bytes bytes) {
+  if (bytes.empty()) return;
+  State& state = *state_;
+  Archive::State& archive = *state.archive;
+  archive.gather(state_);
+  auto now = base::Clock::now();
+  auto silence = now - state.last_append;
+  state.last_append = now;
+  std::size_t taken = std::min(bytes.size(), Archive::kMostHeld - std::min(Archive::kMostHeld, archive.held));
+  if (taken > 0 && (silence >= kSilence || now - state.last_stamp >= kStampEvery || !state.stamped)) {
+    state.last_stamp = now;
+    state.stamped = true;
+    mark("at", silence >= kSilence ? silence_text(micros(silence)) : std::string());
+  }
+  state.bytes.append(bytes.substr(0, taken));
+  state.end += bytes.size();
+  archive.held += taken;
+  if (taken == bytes.size()) return;
+  std::size_t dropped = bytes.size() - taken, before = 0;
+  state.stamped = false;
+  if (!state.marks.empty() && state.marks.back().kind == "gap" &&
+      state.marks.back().at == state.bytes.size() && base::parse_number(state.marks.back().text, before)) {
+    state.marks.back().text = std::to_string(before + dropped);
+  } else {
+    mark("gap", std::to_string(dropped));
+  }
+}
+
+void Transcript::mark(std::string_view kind, std::string_view text) {
+  assert(!kind.empty() && kind.size() <= 15);
+  State& state = *state_;
+  state.archive->gather(state_);
+  if (state.marks.size() >= kMostMarks && kind != "gap") return;
+  bool last = state.marks.size() + 1 == kMostMarks && kind != "gap";
+  state.marks.push_back({state.bytes.size(), base::wall_now(), std::string(last ? "note" : kind),
+                         last ? "further marks are lost: the disk is slow" : std::string(text)});
+}
+
+Transcript::Offset Transcript::end() const { return state_->end; }
+Transcript::Offset Transcript::written() const { return state_->written; }
+Transcript::Offset Transcript::showable() const {
+  return state_->archive->slow ? state_->end : std::max(state_->written, state_->shown);
+}
+void Transcript::on_showable(std::function<void()> what) { state_->on_showable = std::move(what); }
+
+}  // namespace oob::console
