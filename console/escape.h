@@ -78,7 +78,7 @@ class Escape {
 
   std::size_t plain(base::Bytes typed, Sink& sink);
   bool letter(char c, Sink& sink);
-  void brk(char c, Sink& sink, bool& go_on);
+  bool brk(char c, Sink& sink);
   bool text(char c, Sink& sink);
   void glyph_byte(char c, Sink& sink);
   void erase(Sink& sink);

@@ -62,15 +62,15 @@ class LineEditor {
   const std::deque<std::string>& history() const { return history_; }
 
  private:
-  enum class State { plain, esc, csi, ss3, linux_key, string, string_esc };
+  enum class State { plain, esc, csi, ss3, linux_key, string };
 
   Event key(char c, std::string& out);
   Event control(char c, std::string& out);
   void alt(char c);
   void csi_end(char final);
   void arrow(char final, bool by_word);
-  void glyph_byte(char c, std::string& out);
-  void insert(std::string_view text, std::string& out);
+  void glyph_byte(char c);
+  void insert(std::string_view text);
   Event enter(std::string& out);
 
   std::size_t before(std::size_t at) const;
@@ -83,12 +83,13 @@ class LineEditor {
   void recall(bool older);
   void replace(std::string text);
 
-  void complete(std::string& out);
+  void complete(bool again, std::string& out);
   void list(const std::vector<std::string>& words, std::string& out);
 
-  void bell();
+  void forget_row();
   void draw(std::string& out);
   void draw_plain(std::string& out);
+  std::size_t window(std::size_t room) const;
 
   std::string prompt_;
   unsigned columns_;
@@ -109,12 +110,13 @@ class LineEditor {
   bool skip_newline_ = false;
   bool listing_ = false;  // the last key was a TAB that found several
 
-  bool shown_ = false;
+  bool shown_ = false;  // the prompt and the line are on the cursor's row
   bool bell_ = false;
   // What the terminal shows of text_, to send as little as possible.
+  bool drawn_valid_ = false;
   std::string drawn_;
-  std::size_t drawn_from_ = 0;
-  std::size_t drawn_cursor_ = 0;
+  std::size_t drawn_from_ = 0;    // in text_
+  std::size_t drawn_cursor_ = 0;  // in text_
 };
 
 }  // namespace oob::console
