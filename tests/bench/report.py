@@ -11,7 +11,7 @@ def medians(runs):
 
 
 def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
+    lines = ["| " + " | ".join(map(str, head)) + " |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 

@@ -34,10 +34,11 @@ class Sshd:
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where Debian's sshd shuts its children in
         config = folder / "sshd_config"
+        # SHLVL: Debian's bash reads ~/.bashrc below sshd, unless it is not the first shell; that is not sshd's doing.
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {key}.pub\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 1000\n"
-            "MaxSessions 1000\nPidFile none\nPrintMotd no\nPrintLastLog no\n")
+            "SetEnv SHLVL=2\nMaxSessions 1000\nPidFile none\nPrintMotd no\nPrintLastLog no\n")
         self.program = processes.Program(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], folder / "sshd.said")
         self.program.wait_until("listens", lambda: "listening on" in self.program.said())
 
