@@ -12,6 +12,8 @@
 
 namespace oob::auth {
 
+class JournalFiles;
+
 // One event of the audit trail. Values are texts or whole numbers; texts must be printable (base::printable)
 // where any part came from a peer or device. The journal adds n, t, mono and boot by itself.
 struct Entry {
@@ -32,18 +34,25 @@ class Journal {
   // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
                                                      std::string directory);
+  // The same over files that are open already: for tests whose disk fails.
+  static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
+                                                     std::unique_ptr<JournalFiles> files);
+  // Hands what was noted to the disk thread; commits not yet answered never are.
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // Written soon, in order; a failure is counted and logged, and said by healthy().
+  // Written soon, in order, and on the disk within some seconds. While writing fails, 256 of them are kept
+  // and written later; the rest are lost, and an entry "gap" then tells how many.
   void note(Entry entry);
   // `done` gets success once the entry is on the disk (fdatasync); several waiting ones share a sync. On
   // Fault::journal the entry is not there, and what it tells of must not be done. At most 1024 may wait.
   void commit(Entry entry, std::function<void(base::Result<>)> done);
 
-  // Empty while all is well, else why the last write failed.
+  // Empty while all is well, else why the last write failed ("journal: No space left on device").
   std::string trouble() const;
+  // What open() cut off after the last whole record: for the entry that notes the start.
+  std::int64_t dropped_bytes() const;
 
  private:
   struct State;

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "auth/journal.h"
+#include "base/bytes.h"
+#include "base/time.h"
+
+namespace oob::auth {
+
+constexpr std::size_t kMostJournalText = 4096;  // bytes of one text; the rest is cut off and shown as "..."
+constexpr std::size_t kMostJournalLine = 256 * 1024;
+
+// When an entry came, taken once so that waiting for the disk does not show in it.
+struct JournalStamp {
+  base::Micros wall = 0;
+  std::int64_t mono = 0;  // CLOCK_MONOTONIC in µs
+  static JournalStamp now();
+};
+
+// The record as one canonical JSON line, "\n" included (docs/formats.md, "Journal").
+std::string journal_line(const Entry& entry, const JournalStamp& stamp, std::uint64_t number,
+                         const std::string& boot);
+
+// The number "n" of a whole record (without its "\n"). False for anything that journal_line() can't have
+// made, as far as that shows without reading every field.
+bool journal_number(base::Bytes line, std::uint64_t& number);
+
+// This boot of the machine; where the system does not tell, this start of the program.
+std::string boot_id();
+
+}  // namespace oob::auth
