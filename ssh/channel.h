@@ -1,0 +1,108 @@
+#pragma once
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/wire.h"
+
+namespace oob::ssh {
+
+// One session channel (RFC 4254, 6): on one side libssh's channel, on the other the socket to the core's
+// Session. Holds little: what the client typed waits in libssh until the core took what came before; what the
+// core says waits in its socket until the client's window and TCP have room. Its Connection alone calls it,
+// from pump().
+class Channel {
+ public:
+  // More than this unread means that the client ignores its window (it is 1.28 MB at most).
+  static constexpr std::size_t kMostUnread = 2 * 1024 * 1024;
+  static constexpr std::size_t kMostCommand = 16 * 1024;
+  static constexpr std::size_t kMostTerm = 64;
+  // What is written to the client in one turn, so that all connections have theirs.
+  static constexpr std::size_t kTurn = 32 * 1024;
+
+  // `wake` is called when the socket to the core wants serve().
+  Channel(ssh_channel channel, base::Loop& loop, std::function<void()> wake);
+  // Frees libssh's channel, unless the session went first (forget()). REQUIRES: no message for it is queued.
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  ssh_channel raw() const { return channel_; }
+
+  // pty-req: true if it is taken.
+  bool request_pty(const char* term, int columns, int rows);
+  void resize(int columns, int rows);
+  // Whether shell or exec may come now: once, and `command` (null for a shell) within bounds.
+  bool may_start(const char* command) const;
+  // The frame that opens the session with the core; then take() its socket.
+  void start(base::Fd socket, const char* command);
+  // RFC 4335: true if it goes to the core.
+  bool send_break();
+
+  // Moves what can be moved, both ways; answers how many bytes went to the client, kTurn at most: then there
+  // may be more. `scratch` is working space shared by all, at least kTurn long.
+  std::size_t serve(ssh_session session, std::string& scratch);
+
+  // The client closed it: it may be destroyed as soon as the session's messages are drained.
+  bool closed_by_client() const { return closed_; }
+  bool ignores_window() const { return unread_ > kMostUnread; }
+  // The session is about to end, and libssh frees the channel with it.
+  void forget();
+
+ private:
+  static int on_data(ssh_session, ssh_channel, void*, std::uint32_t size, int is_stderr, void* self);
+  static void on_eof(ssh_session, ssh_channel, void* self);
+  static void on_close(ssh_session, ssh_channel, void* self);
+  static void on_signal(ssh_session, ssh_channel, const char* name, void* self);
+
+  bool add_to_core(base::wire::Frame kind, base::Bytes payload);
+  void take_typed(std::string& scratch);
+  void to_core(std::string& scratch);
+  std::size_t to_client(ssh_session session, std::string& scratch);
+  bool next_output(std::string& scratch);
+  void core_is_gone();
+  void finish(std::uint32_t status);
+
+  ssh_channel channel_;
+  ssh_channel_callbacks_struct callbacks_{};
+  base::Loop& loop_;
+  std::function<void()> wake_;
+
+  // From the client, written by libssh's callbacks: they only note.
+  std::size_t unread_ = 0;  // bytes that libssh holds
+  bool eof_ = false;
+  bool closed_ = false;
+
+  base::wire::Open open_;
+  bool started_ = false;
+  bool eof_sent_ = false;
+  bool resized_ = false;
+  base::Fd socket_;
+  std::unique_ptr<base::Watch> watch_;
+  std::string to_core_;
+  std::size_t sent_ = 0;
+  unsigned control_ = 0;    // frames in to_core_ that are no typed bytes
+  bool core_deaf_ = false;  // it takes nothing more, and may still have something to say
+
+  base::wire::Frames from_core_;
+  struct Output {
+    std::string bytes;
+    bool is_err = false;
+  };
+  Output output_, next_;
+  std::size_t written_ = 0;
+  bool core_ended_ = false;
+  std::optional<std::uint32_t> exit_;
+  bool finished_ = false;
+};
+
+}  // namespace oob::ssh

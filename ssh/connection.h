@@ -1,0 +1,111 @@
+#pragma once
+
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/wire.h"
+#include "ssh/channel.h"
+#include "ssh/front.h"
+#include "ssh/libssh_guard.h"
+#include "ssh/login.h"
+
+namespace oob::ssh {
+
+// What a Connection needs of the process it lives in.
+class House {
+ public:
+  virtual base::Loop& loop() = 0;
+  virtual const base::wire::Setup& setup() const = 0;
+  virtual const Patience& patience() const = 0;
+  virtual std::string& scratch() = 0;  // working space for one turn
+  // A message for the core; false: there is no room, and the sender is to be ended.
+  virtual bool tell(std::string packet, base::Fd pass = {}) = 0;
+  virtual void logged_in(std::uint64_t connection) = 0;
+  virtual void ended(std::uint64_t connection) = 0;  // forgets it
+
+ protected:
+  ~House() = default;
+};
+
+// One client: its ssh_session, the login, its channels. pump() is the only place that lets libssh take
+// packets in; what happens meanwhile (callbacks, verdicts) is noted and done there. Held by shared_ptr
+// because a session's end comes from inside its own callbacks.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  struct Origin {
+    std::string peer;    // "192.0.2.9:50122"
+    std::string local;   // the address that was dialled
+    std::string source;  // what most_per_source counts: the address, of IPv6 its /64
+  };
+
+  // `house` outlives it.
+  Connection(House& house, std::uint64_t id, Origin origin);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Begins to speak on an accepted, non-blocking socket.
+  base::Result<> start(ssh_bind bind, base::Fd socket);
+
+  const Origin& origin() const { return origin_; }
+  bool authenticated() const { return login_.succeeded(); }
+
+  void verdict(const base::wire::Verdict& verdict);
+  // Looks at the clock: grace, verdict, keepalive, disuse.
+  void tick(base::Clock::time_point now);
+  // Disconnects with a message for the client (RFC 4253, 11.1): at once, or when pump() is through.
+  void end(const std::string& why);
+
+ private:
+  void pump();
+  void pump_soon();
+  bool take_in();
+  void wait();
+  void finish();
+  bool alive() const;
+  bool write_pending() const;
+
+  bool ask(base::wire::Ask question);
+  void take(ssh_message message);
+  void take_open(ssh_message message);
+  bool take_request(ssh_message message);
+  bool start_session(Channel& channel, const char* command);
+  std::size_t serve_channels();
+
+  House& house_;
+  const std::uint64_t id_;
+  const Origin origin_;
+
+  ssh_session session_ = nullptr;
+  ssh_event event_ = nullptr;
+  ssh_counter_struct socket_bytes_{};
+  PacketNotes notes_;
+  // A duplicate of libssh's descriptor: libssh closes its own when it likes, and the number may come back as
+  // somebody else's.
+  base::Fd dup_;
+  std::unique_ptr<base::Watch> watch_;
+  bool pumping_ = false;
+  bool pump_posted_ = false;
+  bool ending_ = false;
+  std::string why_;
+
+  base::Clock::time_point accepted_;
+  base::Clock::time_point heard_;  // when the client was last seen to have said something
+  base::Clock::time_point asked_alive_;
+  base::Clock::time_point used_;  // when there was a channel last
+  std::uint64_t heard_bytes_ = 0;
+  bool keepalive_due_ = false;
+
+  Login login_;
+  bool told_logged_in_ = false;
+  std::vector<std::unique_ptr<Channel>> channels_;
+};
+
+}  // namespace oob::ssh

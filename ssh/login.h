@@ -1,0 +1,76 @@
+#pragma once
+
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/loop.h"
+#include "base/wire.h"
+
+namespace oob::ssh {
+
+// One connection's way through authentication (RFC 4252): publickey alone. Every key that is offered and
+// every signature that was verified is put to the core, one at a time; the request is kept until the verdict
+// is there.
+class Login {
+ public:
+  static constexpr std::size_t kMostUser = 1024;
+  static constexpr std::size_t kMostKey = 16 * 1024;
+
+  // `ask` sends a question (its connection, addresses and client version are left to it); false: it could
+  // not.
+  using Asker = std::function<bool(base::wire::Ask ask)>;
+  Login(std::uint32_t most_tries, Asker ask);
+  ~Login();
+  Login(const Login&) = delete;
+  Login& operator=(const Login&) = delete;
+
+  // Takes the message, which is a SSH_REQUEST_AUTH, over. REQUIRES: !waiting().
+  void take(ssh_message message);
+  // A verdict came; answer() acts on it, from pump().
+  void verdict(const base::wire::Verdict& verdict);
+  void answer();
+  // `seen` requests came in this connection so far; those that libssh rejected without a word are answered
+  // here. REQUIRES: all messages were taken.
+  void answer_swallowed(unsigned seen);
+
+  bool waiting() const { return asked_ != nullptr && !judged_; }
+  bool judged() const { return judged_; }
+  base::Clock::time_point asked_at() const { return asked_at_; }
+  bool succeeded() const { return succeeded_; }
+  bool no_pty() const { return verdict_.no_pty; }
+  bool told_verified() const { return told_verified_; }  // a verified Ask was sent
+  unsigned refused() const { return refused_; }
+  const std::string& user() const { return user_; }
+  // Why the connection is to be ended; empty: it goes on.
+  const std::string& give_up() const { return give_up_; }
+
+ private:
+  bool same_user(const char* user);
+  void ask(ssh_message message, bool verified);
+  void refuse(ssh_message message);
+  void keep_spare(ssh_message message);
+
+  const std::uint32_t most_tries_;
+  const Asker ask_;
+  std::string user_;
+  bool user_known_ = false;
+  bool none_tried_ = false;
+  unsigned taken_ = 0;  // requests that came as messages, or were answered for libssh
+  unsigned refused_ = 0;
+  unsigned questions_ = 0;
+  ssh_message asked_ = nullptr;
+  bool asked_verified_ = false;
+  base::Clock::time_point asked_at_;
+  bool judged_ = false;
+  base::wire::Verdict verdict_;
+  ssh_message spare_ = nullptr;  // an answered request, to send a failure with where libssh sends none
+  bool told_verified_ = false;
+  bool succeeded_ = false;
+  std::string give_up_;
+};
+
+}  // namespace oob::ssh
