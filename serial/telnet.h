@@ -56,7 +56,7 @@ class Telnet {
   std::string take_remark();
 
  private:
-  enum class State : std::uint8_t { data, command, verb, option, value, value_command };
+  enum class State : std::uint8_t { data, command, verb, value, value_command };
   enum class Side : std::uint8_t { no, asked, yes };
   struct Option {
     Side us = Side::no, him = Side::no;
