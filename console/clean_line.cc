@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr std::size_t kMostMove = 512;                     // of one sequence: no terminal is wider
+constexpr std::size_t kMostPadded = 4096;  // what is longer is no row, and is neither padded nor blanked
 
 // Length of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), 0 if there is none.
 std::size_t utf8_length(base::Bytes text) {
@@ -53,16 +54,17 @@ class Row {
   }
   void right(std::size_t count) {
     while (count-- > 0) {
-      if (at_ == text_.size()) {
-        put(" ");
-      } else {
+      if (at_ < text_.size()) {
         at_ = next();
+      } else if (at_ - start_ < kMostPadded) {
+        put(" ");
       }
     }
   }
   void erase_right() { text_.resize(at_); }
   void erase_left() {
     std::size_t here = at_;
+    if (here - start_ > kMostPadded) return;
     for (home(); at_ < here;) {
       std::size_t before = next() - at_;
       put(" ");
@@ -74,7 +76,10 @@ class Row {
     home();
   }
   void take_out(std::size_t count) {
-    while (count-- > 0 && at_ < text_.size()) text_.erase(at_, next() - at_);
+    std::size_t here = at_;
+    while (count-- > 0 && at_ < text_.size()) at_ = next();
+    text_.erase(here, at_ - here);
+    at_ = here;
   }
   void part() {
     at_ = text_.size();

@@ -1,0 +1,347 @@
+#include "console/attach_job.h"
+
+#include <algorithm>
+
+#include "console/dispatcher.h"
+#include "console/screenful.h"
+
+namespace oob::console {
+
+using base::Fault;
+using base::Result;
+using base::str;
+
+AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish)
+    : core_(core), visitor_(visitor), io_(io), device_(device.name), wish_(wish), escape_(core.escape) {}
+
+AttachJob::~AttachJob() { depart(); }
+
+void AttachJob::start() { enter(device_, wish_); }
+
+void AttachJob::enter(const std::string& device, Wish wish) {
+  device_ = device;
+  Console& console = *core_.inventory.find(device)->console;
+  visitor_.doing = "attach";
+  visitor_.device = device;
+  std::string others = who_is_here();
+  attachment_ = console.attach(*this, visitor_.who.user);
+  note("attach");
+  console.transcript().mark("attach", visitor_.who.user);
+  console.announce(str(visitor_.who.user, " came"), attachment_.get());
+
+  std::string may;
+  if (!may_write()) {
+    may = "you may watch";
+    if (wish == Wish::force || wish == Wish::join) may = "you may watch, not type";
+  } else if (wish == Wish::watch) {
+    may = str("watching, ", escape_.notation(), " a to type");
+  } else {
+    Claim how = wish == Wish::force ? Claim::force : wish == Wish::join ? Claim::join : Claim::if_free;
+    Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::write, device);
+    if (!grant) grant = decide(core_, visitor_, auth::Action::admin, device);
+    Result<std::unique_ptr<Writer>> writer =
+        grant ? attachment_->claim(*grant, how) : Result<std::unique_ptr<Writer>>(grant.error());
+    if (writer) {
+      writer_ = std::move(*writer);
+      note(how == Claim::force ? "writer.force" : how == Claim::join ? "writer.join" : "writer.take");
+      may = how == Claim::join ? "you may type, beside others" : "you may type";
+    } else {
+      may = str("watching, ", escape_.notation(), " a to be next, ", escape_.notation(), " f to force");
+    }
+  }
+  std::string state = console.state() == Console::State::up     ? ""
+                      : console.state() == Console::State::down ? str(" (line down: ", console.why_down(), ")")
+                                                                : " (line opening)";
+  screen_ = str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
+                escape_.notation(), " ? help, ", escape_.notation(), " . leaves]\r\n");
+  const Terminal& terminal = io_.terminal();
+  std::string recent = console.recent(Console::kScrollbackWatched);
+  screen_ += terminal.pty ? screenful(recent, terminal.rows, terminal.columns) : last_lines(recent, 24);
+  pump();
+}
+
+std::string AttachJob::who_is_here() const {
+  Device* device = core_.inventory.find(device_);
+  if (!device) return "";
+  std::vector<std::string> names = device->console->watchers();
+  if (attachment_) {
+    auto me = std::find(names.begin(), names.end(), attachment_->name());
+    if (me != names.end()) names.erase(me);
+  }
+  if (names.empty()) return "";
+  std::string writer = device->console->writer(), text = "also here: ";
+  if (writer_ && writer == visitor_.who.user) writer.clear();
+  auto typing = std::find(names.begin(), names.end(), writer);
+  if (typing != names.end()) std::rotate(names.begin(), typing, typing + 1);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += str(i ? ", " : "", names[i], i == 0 && !writer.empty() && names[0] == writer ? " (typing)" : "");
+  return text;
+}
+
+bool AttachJob::may_write() const {
+  return core_.policy->decide(visitor_.who, auth::Action::write, device_).has_value() ||
+         core_.policy->decide(visitor_.who, auth::Action::admin, device_).has_value();
+}
+
+void AttachJob::note(const char* event, const std::string& text) {
+  auth::Entry entry = event_of(visitor_, event);
+  entry.with("device", device_);
+  if (!text.empty()) entry.with("text", base::printable(text));
+  core_.journal.note(std::move(entry));
+}
+
+// --- to the person --------------------------------------------------------------------------------------------------
+
+void AttachJob::say(const std::string& remark) {
+  if (left_) return;
+  if (remarks_.size() == kMostRemarks) remarks_.pop_front();
+  remarks_.push_back(str("\r\n[oobd: ", remark, "]\r\n"));
+  pump();
+}
+
+// Moves what there is room for: first what greets, then remarks and the console's bytes. While the person types a
+// message of theirs, the console waits.
+void AttachJob::pump() {
+  while (!left_ && io_.room() > 0 && !escape_.reading()) {
+    if (!screen_.empty()) {
+      std::string piece = screen_.substr(0, io_.room());
+      screen_.erase(0, piece.size());
+      io_.raw(piece);
+      continue;
+    }
+    if (!remarks_.empty()) {
+      std::string remark = std::move(remarks_.front());
+      remarks_.pop_front();
+      io_.raw(remark);
+      continue;
+    }
+    if (!attachment_) return;
+    Attachment::Piece piece = attachment_->next();
+    if (piece.skipped) {
+      io_.raw(str("\r\n[oobd: ", piece.skipped, " bytes skipped]\r\n"));
+      continue;
+    }
+    if (piece.bytes.empty()) break;
+    base::Bytes bytes = piece.bytes.substr(0, io_.room());
+    io_.raw(bytes);
+    attachment_->take(bytes.size());
+  }
+}
+
+void AttachJob::offered() {
+  say(str("the keyboard is free and kept for you for ",
+          std::chrono::duration_cast<std::chrono::seconds>(Console::kOffer).count(), " s: ", escape_.notation(),
+          " a takes it"));
+}
+
+void AttachJob::displaced(const std::string& by) {
+  note("writer.lost", by);
+  say(str(by, " forced the keyboard; you are watching"));
+  pending_.clear();
+}
+
+void AttachJob::gone(const std::string& why) {
+  say(str(device_, ": ", why));
+  core_.loop.post(life_.wrap([this] { leave(static_cast<int>(Fault::missing)); }));
+}
+
+void AttachJob::leave(int status) {
+  if (left_) return;
+  // What is still to be shown is shown, room or not: it is one screen at most.
+  for (const std::string& remark : remarks_) io_.raw(remark);
+  left_ = true;
+  depart();
+  io_.finish(status);
+}
+
+void AttachJob::depart() {
+  writer_.reset();
+  Console* console = attachment_ ? attachment_->console() : nullptr;
+  attachment_.reset();
+  if (!console) return;
+  note("detach");
+  console->transcript().mark("detach", visitor_.who.user);
+  console->announce(str(visitor_.who.user, " left"));
+}
+
+// --- from the person ------------------------------------------------------------------------------------------------
+
+std::size_t AttachJob::typed(base::Bytes bytes) {
+  if (left_ || leaving_) return bytes.size();
+  // Bounded: what the line does not take stays with the client once this much is waiting.
+  std::size_t room = kMostPending - std::min(kMostPending, pending_.size());
+  std::size_t size = escape_.feed(bytes.substr(0, room), keys_);
+  if (!left_) pump();
+  return left_ ? bytes.size() : size;
+}
+
+void AttachJob::type(base::Bytes run) {
+  if (writer_ && writer_->live()) {
+    pending_ += run;
+    flush_typed();
+    return;
+  }
+  auto now = base::Clock::now();
+  if (now - hinted_ < std::chrono::seconds(5)) return;
+  hinted_ = now;
+  say(may_write() ? str("you are watching; ", escape_.notation(), " a takes the keyboard if it is free, ",
+                        escape_.notation(), " f forces it")
+                  : "you may watch this console, not type on it");
+}
+
+void AttachJob::flush_typed() {
+  if (!writer_ || left_) return;
+  bool was_full = pending_.size() >= kMostPending;
+  while (!pending_.empty()) {
+    Result<std::size_t> size = writer_->write(pending_);
+    if (!size) {
+      pending_.clear();
+      auto now = base::Clock::now();
+      if (size.error().fault == Fault::unavailable && now - hinted_ >= std::chrono::seconds(5)) {
+        hinted_ = now;
+        say(str(size.error().what, "; what you type is lost"));
+      }
+      break;
+    }
+    if (*size == 0) break;
+    pending_.erase(0, *size);
+  }
+  if (pending_.empty() && leaving_) {
+    core_.loop.post(life_.wrap([this] { leave(*leaving_); }));
+  } else if (was_full && pending_.size() < kMostPending) {
+    io_.want_input();
+  }
+}
+
+void AttachJob::ended() {
+  escape_.finish(keys_);
+  // Who only watches, watches on; a script that has typed all it had to is done.
+  if (!writer_ && !io_.terminal().pty && wish_ == Wish::watch) return;
+  leaving_ = kDone;
+  flush_typed();
+  if (!writer_) leave(kDone);
+}
+
+void AttachJob::send_break(unsigned milliseconds) {
+  if (!writer_ || !writer_->live()) return say("only who has the keyboard can send a break");
+  // Written down first: it may halt the machine.
+  auth::Entry entry = event_of(visitor_, "break");
+  entry.with("device", device_).with("ms", static_cast<std::int64_t>(milliseconds));
+  core_.journal.commit(std::move(entry), life_.wrap([this, milliseconds](const Result<>& written) {
+    if (!written) return say(str("no break was sent: ", written.error().what));
+    if (!writer_) return;
+    Result<> sent = writer_->send_break(milliseconds);
+    say(sent ? "break sent" : sent.error().what);
+  }));
+}
+
+void AttachJob::recheck() {
+  if (left_) return;
+  Result<auth::Grant> watch = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  if (!watch) {
+    say("you may no longer watch this console");
+    return leave(static_cast<int>(Fault::denied));
+  }
+  if (writer_ && !may_write()) {
+    watch_only();
+    say("you may no longer type here");
+  }
+}
+
+void AttachJob::watch_only() {
+  if (attachment_) attachment_->leave_queue();
+  pending_.clear();
+  if (!writer_) return;
+  if (writer_->live()) note("writer.leave");
+  writer_.reset();
+  io_.want_input();
+}
+
+void AttachJob::claim(Claim how) {
+  if (!attachment_ || !attachment_->console()) return;
+  if (writer_ && writer_->live() && how != Claim::force) return say("you have the keyboard");
+  Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::write, device_);
+  if (!grant && how == Claim::force) grant = decide(core_, visitor_, auth::Action::admin, device_);
+  if (!grant) return say(grant.error().what);
+  writer_.reset();
+  Result<std::unique_ptr<Writer>> writer = attachment_->claim(*grant, how);
+  if (!writer)
+    return say(str(writer.error().what, "; you are next when it is free, ", escape_.notation(), " f forces it"));
+  writer_ = std::move(*writer);
+  note(how == Claim::force ? "writer.force" : how == Claim::join ? "writer.join" : "writer.take");
+  say("you may type");
+}
+
+bool AttachJob::obey(Escape::Command command, std::string_view text) {
+  switch (command) {
+    case Escape::Command::leave:
+      pending_.clear();
+      leave(kDone);
+      return false;
+    case Escape::Command::write: claim(Claim::if_free); break;
+    case Escape::Command::force: claim(Claim::force); break;
+    case Escape::Command::join: claim(Claim::join); break;
+    case Escape::Command::watch:
+      watch_only();
+      say(str("you are watching; ", escape_.notation(), " a to type"));
+      break;
+    case Escape::Command::replay: replay(Escape::kReplayLines); break;
+    case Escape::Command::replay_more: replay(Escape::kReplayMoreLines); break;
+    case Escape::Command::who: {
+      std::string others = who_is_here();
+      say(str(device_, ": you", writer_ && writer_->live() ? " (typing)" : "", "; ",
+              others.empty() ? "nobody else" : others));
+      break;
+    }
+    case Escape::Command::send_break: send_break(0); break;
+    case Escape::Command::reopen: {
+      if (!may_write()) {
+        say("only who may type here can reopen the line");
+        break;
+      }
+      note("line.reopen");
+      if (attachment_->console()) attachment_->console()->reopen();
+      break;
+    }
+    case Escape::Command::help: io_.raw(str("\r\n", escape_.help())); break;
+    case Escape::Command::power: say(str(device_, ": no chassis power is configured")); break;
+    case Escape::Command::message:
+    case Escape::Command::note:
+    case Escape::Command::device: obey_text(command, text); break;
+  }
+  return !left_;
+}
+
+void AttachJob::obey_text(Escape::Command command, std::string_view text) {
+  Console* console = attachment_ ? attachment_->console() : nullptr;
+  if (!console) return;
+  if (command == Escape::Command::message) {
+    note("message", std::string(text));
+    console->announce(str(visitor_.who.user, ": ", text));
+    return;
+  }
+  if (command == Escape::Command::note) {
+    note("note", std::string(text));
+    console->transcript().mark("note", str(visitor_.who.user, ": ", text));
+    return say("noted");
+  }
+  std::string name(text);
+  Device* other = core_.inventory.find(name);
+  Result<auth::Grant> grant = other ? decide(core_, visitor_, auth::Action::watch, name)
+                                    : Result<auth::Grant>(auth::Policy::no_such_device(name));
+  if (!grant) return say(grant.error().what);
+  if (other->console.get() == console) return say("you are on it");
+  pending_.clear();
+  depart();
+  io_.raw("\r\n");
+  enter(name, Wish::write_if_free);
+}
+
+void AttachJob::replay(unsigned lines) {
+  Console* console = attachment_ ? attachment_->console() : nullptr;
+  if (!console) return;
+  io_.raw(str("\r\n[oobd: the last ", lines, " lines]\r\n",
+              last_lines(console->recent(Console::kScrollbackWatched), lines), "\r\n[oobd: live again]\r\n"));
+}
+
+}  // namespace oob::console

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/life.h"
+#include "base/loop.h"
+#include "console/core.h"
+#include "console/escape.h"
+#include "console/job.h"
+
+namespace oob::console {
+
+// One person on one console: `attach`. What the console says goes to their terminal, what they type goes to the line
+// if they have the keyboard, and the escape gives them the rest. By the escape they may go on to another device.
+class AttachJob : public Job, private Watcher {
+ public:
+  enum class Wish { write_if_free, watch, force, join };
+
+  AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish);
+  ~AttachJob() override;
+
+  void start() override;
+  std::size_t typed(base::Bytes bytes) override;
+  void ended() override;
+  void room() override { pump(); }
+  void send_break(unsigned milliseconds) override;
+  void recheck() override;
+  bool wants_keys() const override { return true; }
+
+ private:
+  static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
+  static constexpr std::size_t kMostRemarks = 32;         // waiting for room on the person's terminal
+
+  // What the escape machine finds in the person's typing.
+  struct Keys : Escape::Sink {
+    explicit Keys(AttachJob& job) : job_(job) {}
+    void typed(base::Bytes run) override { job_.type(run); }
+    bool command(Escape::Command command, std::string_view text) override { return job_.obey(command, text); }
+    void echo(base::Bytes text) override { job_.io_.raw(text); }
+    AttachJob& job_;
+  };
+
+  // Watcher
+  void more() override { pump(); }
+  void told(const std::string& what) override { say(what); }
+  void offered() override;
+  void displaced(const std::string& by) override;
+  void writable() override { flush_typed(); }
+  void gone(const std::string& why) override;
+
+  void enter(const std::string& device, Wish wish);
+  bool obey(Escape::Command command, std::string_view text);
+  void obey_text(Escape::Command command, std::string_view text);
+  void claim(Claim how);
+  void watch_only();
+  void type(base::Bytes run);
+  void flush_typed();
+  void pump();
+  void say(const std::string& remark);
+  void replay(unsigned lines);
+  std::string who_is_here() const;
+  bool may_write() const;
+  void note(const char* event, const std::string& text = "");
+  void leave(int status);
+  void depart();
+
+  Core& core_;
+  Visitor& visitor_;
+  JobIo& io_;
+  std::string device_;
+  Wish wish_;
+  Escape escape_;
+  Keys keys_{*this};
+  std::unique_ptr<Attachment> attachment_;
+  std::unique_ptr<Writer> writer_;       // goes before the attachment
+  std::string pending_;                  // typed bytes the line has not taken yet
+  std::deque<std::string> remarks_;      // to be shown between the console's bytes
+  std::string screen_;                   // the last screenful, to be shown before what is live
+  base::Clock::time_point hinted_{};     // when it was last said that typing goes nowhere
+  std::optional<int> leaving_;           // a status: gone once the pending bytes are out
+  bool left_ = false;
+  base::Life life_;
+};
+
+}  // namespace oob::console

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "auth/journal.h"
+#include "auth/policy.h"
+#include "base/disk.h"
+#include "base/loop.h"
+#include "base/time.h"
+#include "console/inventory.h"
+#include "console/transcript.h"
+
+namespace oob::console {
+
+class Session;
+
+// Who is in, by which way, since when.
+struct Visitor {
+  auth::Principal who;
+  std::uint64_t session = 0;     // the number that `who` shows and `kick` takes
+  std::uint64_t connection = 0;  // of the SSH connection; 0: on the board itself
+  base::Micros since = 0;
+  std::string doing;             // the command, or the console; for `who`
+  std::string device;            // what `doing` is about; empty: nothing that needs hiding
+};
+
+// What commands stand on: the parts of the daemon, and what only its main can do. Everything outlives the sessions.
+struct Core {
+  base::Loop& loop;
+  base::Blocking& blocking;
+  Archive& archive;
+  auth::Journal& journal;
+  Inventory& inventory;
+  std::unique_ptr<auth::Policy> policy;  // swapped whole by a reload
+  std::list<std::unique_ptr<Session>> sessions;
+  std::string transcripts;               // the folder
+  std::string state;                     // the state folder
+  std::string escape;                    // two bytes
+  std::string version;
+  base::Micros started = 0;
+  std::uint64_t logins = 0, refusals = 0, front_starts = 0;
+  // Reads the configuration again: what was changed, or the first fault.
+  std::function<base::Result<std::string>()> reload;
+};
+
+// The event `ev` of somebody, with who and from where.
+auth::Entry event_of(const Visitor& visitor, std::string ev);
+
+}  // namespace oob::console

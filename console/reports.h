@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "console/core.h"
+
+namespace oob::console {
+
+// Texts that tell how things are, of what this visitor may see: tables for people, or JSON (one object, or one per
+// line for lists). Field names are the contract's and stay.
+
+// Devices that match `glob`. Fault::missing when `glob` is a plain name of none that may be seen.
+base::Result<std::string> list_report(Core& core, const Visitor& visitor, const std::string& glob, bool json);
+std::string who_report(Core& core, const Visitor& visitor, bool json);
+std::string status_report(Core& core, const Visitor& visitor, bool json);
+// Prometheus text exposition format 0.0.4.
+std::string metrics_report(Core& core, const Visitor& visitor);
+
+}  // namespace oob::console

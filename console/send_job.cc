@@ -1,0 +1,113 @@
+#include "console/send_job.h"
+
+namespace oob::console {
+
+using base::Error;
+using base::fail;
+using base::Fault;
+using base::Result;
+using base::str;
+
+SendJob::SendJob(Core& core, Visitor& visitor, JobIo& io, Arguments arguments, Work work)
+    : core_(core),
+      visitor_(visitor),
+      io_(io),
+      grant_(*arguments.grant),
+      device_(arguments.device->name),
+      work_(std::move(work)),
+      pending_(work_.text),
+      ended_(!work_.from_stdin),
+      stalled_(core.loop) {}
+
+void SendJob::start() {
+  Device* device = core_.inventory.find(device_);
+  if (!device) return stop(auth::Policy::no_such_device(device_));
+  attachment_ = device->console->attach(*this, visitor_.who.user);
+  Result<std::unique_ptr<Writer>> writer = attachment_->claim(grant_, Claim::if_free);
+  if (!writer) return stop(writer.error());
+  writer_ = std::move(*writer);
+  if (device->console->state() != Console::State::up) {
+    std::string why = device->console->why_down();
+    return stop(fail(Fault::unavailable, str(device_, ": line down: ", why.empty() ? "not open yet" : why)));
+  }
+  auth::Entry entry = event_of(visitor_, work_.is_break ? "break" : "send");
+  entry.with("device", device_);
+  if (work_.is_break) entry.with("ms", static_cast<std::int64_t>(work_.milliseconds));
+  core_.journal.commit(std::move(entry), life_.wrap([this](const Result<>& written) {
+    if (!written) return stop(written.error());
+    begin();
+  }));
+}
+
+void SendJob::begin() {
+  begun_ = true;
+  if (!work_.is_break) return push();
+  Result<> sent = writer_->send_break(work_.milliseconds);
+  if (!sent) return stop(sent.error());
+  finish(kDone);
+}
+
+std::size_t SendJob::typed(base::Bytes bytes) {
+  if (over_ || !work_.from_stdin) return bytes.size();
+  bytes = bytes.substr(0, kMostPending - std::min(kMostPending, pending_.size()));
+  pending_ += bytes;
+  push();
+  return bytes.size();
+}
+
+void SendJob::ended() {
+  ended_ = true;
+  push();
+}
+
+void SendJob::push() {
+  if (!begun_ || over_ || work_.is_break) return;
+  bool was_full = pending_.size() >= kMostPending;
+  while (!pending_.empty()) {
+    Result<std::size_t> size = writer_->write(pending_);
+    if (!size) return stop(size.error());
+    if (*size == 0) break;
+    pending_.erase(0, *size);
+    stalled_.cancel();
+  }
+  if (pending_.empty()) {
+    if (ended_) finish(kDone);
+  } else if (!stalled_.waiting()) {
+    stalled_.after(kStalled, [this] {
+      stop(fail(Fault::unavailable, str(device_, ": takes no input since ", kStalled.count(), " s; ", pending_.size(),
+                                        " bytes were not typed")));
+    });
+  }
+  if (was_full && pending_.size() < kMostPending) io_.want_input();
+}
+
+void SendJob::more() {
+  // What the console says meanwhile is nobody's here.
+  if (attachment_) attachment_->take(attachment_->waiting());
+}
+
+void SendJob::displaced(const std::string& by) {
+  std::string text = str(device_, ": ", by, " forced the keyboard; ", pending_.size(), " bytes were not typed");
+  core_.loop.post(life_.wrap([this, text] { stop(fail(Fault::busy, text)); }));
+}
+
+void SendJob::gone(const std::string& why) {
+  core_.loop.post(life_.wrap([this, why] { stop(fail(Fault::missing, str(device_, ": ", why))); }));
+}
+
+void SendJob::stop(const Error& error) {
+  if (over_) return;
+  io_.remark(str("oobd: ", error.what));
+  finish(static_cast<int>(error.fault));
+}
+
+void SendJob::finish(int status) {
+  if (over_) return;
+  over_ = true;
+  stalled_.cancel();
+  writer_.reset();
+  attachment_.reset();
+  io_.finish(status);
+}
+
+}  // namespace oob::console

@@ -1,0 +1,252 @@
+#include "console/session.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "base/unix_socket.h"
+#include "console/attach_job.h"
+#include "console/dispatcher.h"
+#include "console/prompt_job.h"
+
+namespace oob::console {
+
+using base::Fault;
+using base::Result;
+using base::str;
+using base::wire::Frame;
+
+Session::Session(Core& core, base::Fd socket, Visitor visitor, Terms terms)
+    : core_(core),
+      visitor_(std::move(visitor)),
+      terms_(std::move(terms)),
+      socket_(std::move(socket)),
+      watch_(core.loop, socket_.get()),
+      hangup_(core.loop),
+      last_words_(core.loop) {}
+
+Session::~Session() { job_.reset(); }
+
+void Session::begin() { wait_readable(); }
+
+// --- from the visitor -----------------------------------------------------------------------------------------------
+
+void Session::wait_readable() {
+  if (!closed_) watch_.readable([this] { readable(); });
+}
+
+void Session::readable() {
+  char buffer[32 * 1024];
+  Result<std::size_t> size = base::receive_some(socket_.get(), buffer, sizeof buffer);
+  if (!size) {
+    if (size.error().fault == Fault::again) return wait_readable();
+    return close();
+  }
+  frames_.feed(base::Bytes(buffer, *size));
+  take_frames();
+}
+
+// Goes on while the job takes what is typed; what it refuses stays here, the rest in the socket, and so with the client.
+void Session::take_frames() {
+  while (!closed_) {
+    if (!input_.empty()) {
+      if (!job_) {
+        input_.clear();
+        continue;
+      }
+      std::size_t taken = job_->typed(input_);
+      input_.erase(0, taken);
+      if (!input_.empty()) {
+        if (taken == 0) return watch_for_hangup();  // until want_input()
+        continue;
+      }
+    }
+    if (eof_ && !eof_told_ && job_ && !over_) {
+      eof_told_ = true;
+      job_->ended();
+    }
+    Frame kind;
+    base::Bytes payload;
+    Result<bool> next = frames_.next(kind, payload);
+    if (!next || (*next && !take_frame(kind, payload))) return close();
+    if (!*next) break;
+  }
+  wait_readable();
+}
+
+// Nothing is read while the job takes no input: whether the visitor is still there has to be asked.
+void Session::watch_for_hangup() {
+  hangup_.after(base::milliseconds(1000), [this] {
+    pollfd look{socket_.get(), 0, 0};
+    if (::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR))) return close();
+    if (!watch_.waits_readable()) watch_for_hangup();
+  });
+}
+
+bool Session::take_frame(Frame kind, base::Bytes payload) {
+  if (!opened_) {
+    if (kind != Frame::open) return false;
+    open(payload);
+    return true;
+  }
+  base::wire::Reader reader(payload);
+  switch (kind) {
+    case Frame::data: input_ = payload; return true;
+    case Frame::eof: eof_ = true; return true;
+    case Frame::resize:
+      terminal_.columns = std::clamp(reader.u32(), 1u, 1000u);
+      terminal_.rows = std::clamp(reader.u32(), 1u, 1000u);
+      if (job_ && !over_) job_->resized();
+      return reader.done();
+    case Frame::brk: {
+      unsigned milliseconds = std::min(reader.u32(), 5000u);
+      if (job_ && !over_) job_->send_break(milliseconds);
+      return reader.done();
+    }
+    case Frame::signal:
+      // The only ones a client sends on purpose; the job ends as if the visitor had hung up.
+      if (payload == "INT" || payload == "TERM" || payload == "HUP") finish(kInterrupted);
+      return true;
+    default: return false;
+  }
+}
+
+void Session::open(base::Bytes payload) {
+  opened_ = true;
+  Result<base::wire::Open> open = base::wire::Open::decode(payload);
+  if (!open) return close();
+  terminal_.pty = open->pty;
+  terminal_.name = open->term;
+  if (open->columns) terminal_.columns = std::clamp(open->columns, 1u, 1000u);
+  if (open->rows) terminal_.rows = std::clamp(open->rows, 1u, 1000u);
+  std::string line = open->command;
+  bool shell = open->shell;
+  if (terms_.has_forced_command) {
+    line = terms_.forced_command;
+    shell = false;
+  }
+  if (!terms_.device.empty() && !terms_.has_forced_command) {
+    if (!shell)
+      return end("a name with a device opens its console; to run commands log in with the user's name alone",
+                 static_cast<int>(Fault::usage));
+    line = str("attach ", terms_.device);
+    shell = false;
+  }
+  auth::Entry entry = event_of(visitor_, "session.open");
+  entry.with("tty", static_cast<std::int64_t>(open->pty));
+  if (!shell) entry.with("command", base::printable(line.substr(0, line.find(' ')), 100));
+  core_.journal.note(std::move(entry));
+  JobIo& io = *this;
+  if (shell) {
+    job_ = std::make_unique<PromptJob>(core_, visitor_, io);
+  } else {
+    Result<std::unique_ptr<Job>> job = dispatch(core_, visitor_, io, line);
+    if (!job) return end(job.error().what, static_cast<int>(job.error().fault));
+    job_ = std::move(*job);
+  }
+  job_->start();
+}
+
+void Session::want_input() {
+  core_.loop.post(life_.wrap([this] {
+    if (!watch_.waits_readable()) take_frames();
+  }));
+}
+
+void Session::recheck() {
+  if (job_ && !over_) job_->recheck();
+}
+
+// --- to the visitor -------------------------------------------------------------------------------------------------
+
+void Session::print(std::string_view text) {
+  if (!terminal_.pty) return raw(text);
+  std::string lines;
+  lines.reserve(text.size() + 64);
+  for (char c : text) {
+    if (c == '\n' && (lines.empty() || lines.back() != '\r')) lines += '\r';
+    lines += c;
+  }
+  raw(lines);
+}
+
+void Session::remark(std::string_view text) {
+  put(Frame::err, terminal_.pty ? str(text, "\r\n") : str(text, "\n"));
+}
+
+void Session::raw(base::Bytes bytes) {
+  if (!bytes.empty()) put(Frame::out, bytes);
+}
+
+std::size_t Session::room() const {
+  std::size_t room = over_ || out_.size() >= kMostOut ? 0 : kMostOut - out_.size();
+  if (room == 0) const_cast<Session*>(this)->wants_room_ = true;
+  return room;
+}
+
+void Session::put(Frame kind, base::Bytes payload) {
+  if (closed_ || over_) return;
+  base::wire::add_frames(out_, kind, payload);
+  if (!watch_.waits_writable()) flush();
+}
+
+void Session::flush() {
+  while (!out_.empty() && !closed_) {
+    Result<std::size_t> size = base::send_some(socket_.get(), out_);
+    if (!size) {
+      if (size.error().fault != Fault::again) return close();
+      watch_.writable([this] { flush(); });
+      return;
+    }
+    out_.erase(0, *size);
+  }
+  if (over_) return close();
+  if (wants_room_ && job_) {
+    wants_room_ = false;
+    core_.loop.post(life_.wrap([this] {
+      if (job_ && !over_) job_->room();
+    }));
+  }
+}
+
+void Session::finish(int status) {
+  if (over_ || closed_) return;
+  put(Frame::exit, base::wire::Writer().u32(static_cast<std::uint32_t>(status)).take());
+  over_ = true;
+  auth::Entry entry = event_of(visitor_, "session.close");
+  entry.with("status", status);
+  core_.journal.note(std::move(entry));
+  if (out_.empty()) return close();
+  last_words_.after(kLastWords, [this] { close(); });
+}
+
+void Session::end(const std::string& why, int status) {
+  remark(str("oobd: ", why));
+  finish(status);
+}
+
+void Session::close() {
+  if (closed_) return;
+  closed_ = true;
+  watch_.cancel();
+  hangup_.cancel();
+  last_words_.cancel();
+  if (!over_) core_.journal.note(event_of(visitor_, "session.close").with("status", std::int64_t{-1}));
+  over_ = true;
+  core_.loop.post([core = &core_, self = this] {
+    core->sessions.remove_if([self](const std::unique_ptr<Session>& session) { return session.get() == self; });
+  });
+}
+
+Session* session_numbered(Core& core, std::uint64_t number) {
+  for (const auto& session : core.sessions)
+    if (session->visitor().session == number) return session.get();
+  return nullptr;
+}
+
+void add_session(Core& core, base::Fd socket, Visitor visitor, Session::Terms terms) {
+  core.sessions.push_back(std::make_unique<Session>(core, std::move(socket), std::move(visitor), std::move(terms)));
+  core.sessions.back()->begin();
+}
+
+}  // namespace oob::console

@@ -1,0 +1,155 @@
+#include "console/watch_job.h"
+
+#include "console/clean_line.h"
+
+namespace oob::console {
+
+using base::Fault;
+using base::Result;
+using base::str;
+
+WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments)
+    : core_(core), visitor_(visitor), io_(io), device_(arguments.device->name), raw_(arguments.has("--raw")) {}
+
+WatchJob::~WatchJob() = default;
+
+void WatchJob::start() {
+  Device* device = core_.inventory.find(device_);
+  if (!device) return stop(auth::Policy::no_such_device(device_));
+  attachment_ = device->console->attach(*this, visitor_.who.user);
+  if (device->console->state() != Console::State::up && !device->console->why_down().empty())
+    told(str("line down: ", device->console->why_down()));
+}
+
+void WatchJob::pump() {
+  while (!over_ && attachment_ && io_.room() > 0) {
+    Attachment::Piece piece = attachment_->next();
+    if (piece.skipped) told(str(piece.skipped, " bytes skipped"));
+    if (piece.bytes.empty()) return;
+    base::Bytes bytes = piece.bytes.substr(0, io_.room());
+    attachment_->take(bytes.size());
+    if (raw_) {
+      io_.raw(bytes);
+      continue;
+    }
+    std::string out;
+    while (!bytes.empty()) {
+      std::size_t end = bytes.find('\n');
+      std::size_t size = std::min(end, std::min(bytes.size(), kMostLine - line_.size()));
+      line_ += bytes.substr(0, size);
+      bytes.remove_prefix(size);
+      bool ended = !bytes.empty() && bytes[0] == '\n';
+      if (ended) bytes.remove_prefix(1);
+      if (!ended && line_.size() < kMostLine) break;
+      clean_line(line_, out);
+      out += '\n';
+      line_.clear();
+    }
+    io_.print(out);
+  }
+}
+
+void WatchJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
+
+void WatchJob::recheck() {
+  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  if (!grant) stop(grant.error());
+}
+
+void WatchJob::gone(const std::string& why) {
+  core_.loop.post(life_.wrap([this, why] { stop(base::fail(Fault::missing, str(device_, ": ", why))); }));
+}
+
+void WatchJob::stop(const base::Error& error) {
+  if (over_) return;
+  over_ = true;
+  attachment_.reset();
+  io_.remark(str("oobd: ", error.what));
+  io_.finish(static_cast<int>(error.fault));
+}
+
+// --- expect ---------------------------------------------------------------------------------------------------------
+
+ExpectJob::ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments,
+                     std::unique_ptr<RE2> expression, base::milliseconds timeout)
+    : core_(core),
+      visitor_(visitor),
+      io_(io),
+      device_(arguments.device->name),
+      expression_(std::move(expression)),
+      timeout_(timeout),
+      timer_(core.loop) {}
+
+void ExpectJob::start() {
+  Device* device = core_.inventory.find(device_);
+  if (!device) {
+    io_.remark(str("oobd: ", auth::Policy::no_such_device(device_).what));
+    return finish(static_cast<int>(Fault::missing));
+  }
+  attachment_ = device->console->attach(*this, visitor_.who.user);
+  timer_.after(timeout_, [this] {
+    io_.remark(str("oobd: ", device_, ": nothing matched within ",
+                   base::human_span(std::chrono::microseconds(timeout_).count())));
+    finish(static_cast<int>(Fault::failed));
+  });
+}
+
+void ExpectJob::more() {
+  while (!over_ && attachment_) {
+    Attachment::Piece piece = attachment_->next();
+    if (piece.skipped) line_.clear();
+    if (piece.bytes.empty()) return;
+    std::size_t size = piece.bytes.size();
+    // A Watcher notes and returns: what matched is told from the loop.
+    if (look(piece.bytes)) {
+      over_ = true;
+      core_.loop.post(life_.wrap([this] {
+        over_ = false;
+        finish(kDone);
+      }));
+    }
+    attachment_->take(size);
+  }
+}
+
+bool ExpectJob::look(base::Bytes bytes) {
+  while (!bytes.empty()) {
+    std::size_t end = bytes.find('\n');
+    std::size_t size = std::min(end, std::min(bytes.size(), kMostLine - line_.size()));
+    line_ += bytes.substr(0, size);
+    bytes.remove_prefix(size);
+    bool ended = !bytes.empty() && bytes[0] == '\n';
+    if (ended) bytes.remove_prefix(1);
+    bool complete = ended || line_.size() >= kMostLine;
+    if ((complete || bytes.empty()) && matches()) return true;
+    if (complete) line_.clear();
+  }
+  return false;
+}
+
+bool ExpectJob::matches() {
+  std::string text;
+  clean_line(line_, text);
+  if (!RE2::PartialMatch(text, *expression_)) return false;
+  io_.print(text + "\n");
+  return true;
+}
+
+void ExpectJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
+
+void ExpectJob::gone(const std::string& why) {
+  core_.loop.post(life_.wrap([this, why] {
+    io_.remark(str("oobd: ", device_, ": ", why));
+    finish(static_cast<int>(Fault::missing));
+  }));
+}
+
+void ExpectJob::finish(int status) {
+  if (over_) return;
+  over_ = true;
+  timer_.cancel();
+  attachment_.reset();
+  io_.finish(status);
+}
+
+}  // namespace oob::console
