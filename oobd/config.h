@@ -17,7 +17,7 @@ struct ConfigFault {
   std::string file;
   unsigned line = 0, column = 0;  // from 1; 0: about the whole file
   std::string message;
-  std::string text() const;
+  std::string text() const;  // about the whole file: FILE:1:1
 };
 
 struct SerialLine {
@@ -69,20 +69,31 @@ struct UserConfig {
 struct Config {
   std::vector<std::string> listen;
   std::string state;
-  std::string escape = "\x05""c";       // [server] escape, "^Ec"
+  std::string escape =
+      "\x05"
+      "c";                             // [server] escape, "^Ec"
   std::size_t scrollback = 16 * 1024;  // [server] scrollback, bytes kept in memory for each console
-  bool rsa_host_key = false;           // [server] rsa_host_key: offer RSA host key to old clients (17.6 CPU ms a login)
+  bool rsa_host_key =
+      false;  // [server] rsa_host_key: offer RSA host key to old clients (17.6 CPU ms a login)
   std::map<std::string, UserConfig> users;
   std::map<std::string, auth::Role> roles;
   std::map<std::string, BmcConfig> bmcs;
   std::map<std::string, DeviceConfig> devices;
 };
 
-// Reads FILE and every file it names. Either a whole configuration or all its faults, in the order of the file.
+// Reads FILE and every file it names. Either a whole configuration or all its faults, in the order of the
+// file.
 struct ConfigOutcome {
   std::optional<Config> config;
   std::vector<ConfigFault> faults;
 };
 ConfigOutcome read_config(const std::string& file);
+
+constexpr std::size_t kMostConfig = 4 * 1024 * 1024;  // bytes of a configuration file
+
+// The same for a text that is in hand already. `file` names it in faults, and its folder is where relative
+// paths begin; the files it names are seen through `files`.
+class ConfigFiles;
+ConfigOutcome read_config_text(const std::string& text, const std::string& file, ConfigFiles& files);
 
 }  // namespace oob

@@ -1,0 +1,30 @@
+#include "oobd/check.h"
+
+#include <cstdio>
+
+#include "oobd/config.h"
+
+namespace oob {
+namespace {
+
+std::string count(std::size_t number, std::string_view noun) {
+  return base::str(number, " ", noun, number == 1 ? "" : "s");
+}
+
+}  // namespace
+
+int run_check(const std::string& file) {
+  ConfigOutcome outcome = read_config(file);
+  std::string out;
+  for (const ConfigFault& fault : outcome.faults) out += fault.text() + "\n";
+  if (outcome.config) {
+    out = base::str(file, ": ", count(outcome.config->users.size(), "user"), ", ",
+                    count(outcome.config->devices.size(), "device"), ", ",
+                    count(outcome.config->roles.size(), "role"), ": no fault\n");
+  }
+  std::fputs(out.c_str(), stdout);
+  std::fflush(stdout);
+  return outcome.config ? 0 : static_cast<int>(base::Fault::config);
+}
+
+}  // namespace oob

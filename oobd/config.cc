@@ -1,0 +1,27 @@
+#include "oobd/config.h"
+
+#include "oobd/config_files.h"
+#include "oobd/config_reader.h"
+
+namespace oob {
+
+std::string ConfigFault::text() const {
+  return base::str(file, ":", line ? line : 1, ":", column ? column : 1, ": ", message);
+}
+
+ConfigOutcome read_config_text(const std::string& text, const std::string& file, ConfigFiles& files) {
+  return ConfigReader(file, files).read(text);
+}
+
+ConfigOutcome read_config(const std::string& file) {
+  base::Result<std::string> text = read_whole(file, kMostConfig);
+  if (!text) {
+    ConfigOutcome outcome;
+    outcome.faults.push_back({file, 0, 0, base::str("can't read the configuration: ", text.error().what)});
+    return outcome;
+  }
+  DiskFiles files;
+  return read_config_text(*text, file, files);
+}
+
+}  // namespace oob

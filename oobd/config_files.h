@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace oob {
+
+// The files a configuration names, as its reader sees them: the disk in the daemon, strings in a fuzzer.
+class ConfigFiles {
+ public:
+  virtual ~ConfigFiles() = default;
+
+  // An authorized_keys file, which nobody but root and us may be able to change. Errors begin with the path.
+  virtual base::Result<std::string> read_keys(const std::string& path) = 0;
+  // A file with a password in it, which nobody but root and us may be able to read. Errors begin with the
+  // path.
+  virtual base::Result<std::string> read_secret(const std::string& path) = 0;
+  // A path without symlinks, as far as it exists; the path itself where it doesn't.
+  virtual std::string real(const std::string& path) = 0;
+  // True for a path that exists and is no folder.
+  virtual bool in_the_way(const std::string& path) = 0;
+};
+
+// The files of this machine. Symlinks are followed. Blocks.
+class DiskFiles : public ConfigFiles {
+ public:
+  base::Result<std::string> read_keys(const std::string& path) override;
+  base::Result<std::string> read_secret(const std::string& path) override;
+  std::string real(const std::string& path) override;
+  bool in_the_way(const std::string& path) override;
+};
+
+// All of a regular file of at most `most` bytes, whoever owns it. The error is the reason alone: "Is a
+// directory".
+base::Result<std::string> read_whole(const std::string& path, std::size_t most);
+
+}  // namespace oob

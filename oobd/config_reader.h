@@ -1,0 +1,61 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "oobd/config.h"
+#include "oobd/config_faults.h"
+#include "oobd/config_files.h"
+#include "oobd/config_tree.h"
+
+namespace oob {
+
+// Turns one document into a Config. Goes on after a fault, so that all are told at once, but not with a value
+// that is at fault, so that each is told once.
+class ConfigReader {
+ public:
+  // `files` outlives it.
+  ConfigReader(const std::string& file, ConfigFiles& files);
+  // Once.
+  ConfigOutcome read(std::string_view text);
+
+ private:
+  void check_named(const Node& root);
+  void read_server(const Member& server);
+  void read_user(const Member& user);
+  void read_role(const Member& role);
+  void read_bmc(const Member& bmc);
+  void read_device(const Member& device);
+  void read_line(const Member& line, const std::string& device, LineConfig& config);
+  void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
+  void read_keys(const Node& value, const std::string& path);
+  void read_password(const Node& value, const std::string& path);
+
+  // The value of `key`, or null where it is missing or at fault already.
+  const Node* get(const Node& table, std::string_view key, Node::Kind kind) const;
+  const Node* text(const Node& table, std::string_view key) const {
+    return get(table, key, Node::Kind::text);
+  }
+  // The texts of a list.
+  std::vector<const Node*> texts(const Node& table, std::string_view key) const;
+  // The members of the top table `key` that are tables themselves.
+  std::vector<const Member*> tables(const Node& root, std::string_view key) const;
+  // The path a value means: relative ones begin at the configuration's folder.
+  std::string path(const Node& value);
+  void refer_to_bmc(const Node& value);
+  // Writes down whose `what` is; a second owner is a fault at `value`.
+  void own(std::map<std::string, std::string>& owners, const std::string& what, const std::string& device,
+           const Node& value, std::string_view key);
+
+  std::string folder_;
+  ConfigFiles& files_;
+  ConfigFaults faults_;
+  Config config_;
+  // Names that are there, even if what is behind them is at fault.
+  std::set<std::string> roles_, bmcs_;
+  std::set<std::string> keys_read_;
+  std::map<std::string, std::string> serial_of_, sol_of_;  // who has the path, the BMC's SOL: a device
+};
+
+}  // namespace oob

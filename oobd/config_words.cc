@@ -1,0 +1,101 @@
+#include "oobd/config_words.h"
+
+namespace oob {
+namespace {
+
+constexpr Key kTopKeys[] = {
+    {"server", Wants::table, true}, {"user", Wants::table, false},   {"role", Wants::table, false},
+    {"bmc", Wants::table, false},   {"device", Wants::table, false},
+};
+constexpr Key kServerKeys[] = {
+    {"listen", Wants::texts, true},     {"state", Wants::text, true},          {"escape", Wants::text, false},
+    {"scrollback", Wants::size, false}, {"rsa_host_key", Wants::truth, false},
+};
+constexpr Key kUserKeys[] = {{"keys", Wants::text, true}, {"roles", Wants::texts, true}};
+constexpr Key kRoleKeys[] = {{"on", Wants::texts, true}, {"may", Wants::texts, true}};
+constexpr Key kBmcKeys[] = {
+    {"host", Wants::text, true},
+    {"user", Wants::text, true},
+    {"password_file", Wants::text, true},
+    {"cipher_suite", Wants::integer, false},
+};
+constexpr Key kDeviceKeys[] = {
+    {"line", Wants::table, true}, {"power", Wants::table, false}, {"model", Wants::text, false}};
+constexpr Key kLineKeys[] = {
+    {"serial", Wants::text, false}, {"tcp", Wants::text, false},  {"telnet", Wants::text, false},
+    {"unix", Wants::text, false},   {"sol", Wants::text, false},  {"baud", Wants::integer, false},
+    {"format", Wants::text, false}, {"flow", Wants::text, false},
+};
+constexpr Key kPowerKeys[] = {{"bmc", Wants::text, true}};
+
+constexpr std::string_view kModelNames[] = {"freebsd", "pfsense", "opnsense", "linux", "vyos",
+                                            "ios",     "junos",   "routeros", "eos"};
+constexpr std::string_view kLineKindNames[] = {"serial", "tcp", "telnet", "unix", "sol"};
+
+}  // namespace
+
+const Section kTop{"", kTopKeys};
+const Section kServer{"server", kServerKeys};
+const Section kUser{"user.NAME", kUserKeys};
+const Section kRole{"role.NAME", kRoleKeys};
+const Section kBmc{"bmc.NAME", kBmcKeys};
+const Section kDevice{"device.NAME", kDeviceKeys};
+const Section kLine{"device.NAME.line", kLineKeys};
+const Section kPower{"device.NAME.power", kPowerKeys};
+
+namespace {
+constexpr const Section* kAll[] = {&kTop, &kServer, &kUser, &kRole, &kBmc, &kDevice, &kLine, &kPower};
+}
+const std::span<const Section* const> kSections = kAll;
+const std::span<const std::string_view> kModels = kModelNames;
+const std::span<const std::string_view> kLineKinds = kLineKindNames;
+
+const std::vector<std::string>& reserved_words() {
+  static const std::vector<std::string> words = {
+      "list",
+      "attach",
+      "watch",
+      "log",
+      "send",
+      "expect",
+      "run",
+      "break",
+      "power",
+      "boot",
+      "identify",
+      "sensors",
+      "sel",
+      "snapshot",
+      "snapshots",
+      "show",
+      "diff",
+      "sessions",
+      "replay",
+      "export",
+      "journal",
+      "verify",
+      "who",
+      "kick",
+      "note",
+      "status",
+      "metrics",
+      "help",
+      "version",
+      "reload",
+      // what a prompt, git, scp and sftp ask for
+      "exit",
+      "quit",
+      "logout",
+      "scp",
+      "sftp",
+      "sftp-server",
+      "git",
+      "git-upload-pack",
+      "git-receive-pack",
+      "git-upload-archive",
+      "rsync",
+  };
+  return words;
+}
+
+}  // namespace oob

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace oob {
+
+// Every word of the configuration, so that the reader, its hints and the test of docs/configuration.md look
+// at one list.
+enum class Wants { text, integer, truth, texts, size, table };
+
+struct Key {
+  std::string_view name;
+  Wants wants;
+  bool needed;
+};
+
+// A table of the configuration: "server", or "user.NAME" for each of [user.alice], [user.bob].
+struct Section {
+  std::string_view name;
+  std::span<const Key> keys;
+};
+
+extern const Section kTop;  // the tables at the top: server, user, role, bmc, device
+extern const Section kServer;
+extern const Section kUser;
+extern const Section kRole;
+extern const Section kBmc;
+extern const Section kDevice;
+extern const Section kLine;
+extern const Section kPower;
+extern const std::span<const Section* const> kSections;  // all of them
+
+extern const std::span<const std::string_view> kModels;     // that a device may have
+extern const std::span<const std::string_view> kLineKinds;  // of which a line has exactly one
+
+// Words that no device may be called, because `ssh oob WORD` means something else.
+const std::vector<std::string>& reserved_words();
+
+}  // namespace oob
