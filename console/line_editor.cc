@@ -181,6 +181,7 @@ LineEditor::Event LineEditor::control(char c, std::string& out) {
       recall(false);
       break;
     case ctrl('L'):
+      draw(out);
       out += plain_ ? "\r\n" : "\033[H\033[2J";
       show(out);
       break;
@@ -531,8 +532,12 @@ std::size_t LineEditor::window(std::size_t room) const {
 void LineEditor::draw_plain(std::string& out) {
   std::size_t same = 0;
   while (same < drawn_.size() && same < text_.size() && drawn_[same] == text_[same]) ++same;
-  while (same > 0 && same < drawn_.size() && (static_cast<unsigned char>(drawn_[same]) & 0xc0) == 0x80)
-    --same;
+  // A mark that goes takes what it stands on with it, as does a cut character.
+  auto stands_alone = [this](std::size_t at) {
+    unsigned char byte = static_cast<unsigned char>(drawn_[at]);
+    return (byte & 0xc0) != 0x80 && first_glyph(base::Bytes(drawn_).substr(at)).width > 0;
+  };
+  while (same > 0 && same < drawn_.size() && !stands_alone(same)) --same;
   for (std::size_t i = width_of(base::Bytes(drawn_).substr(same)); i > 0; --i) out += "\b \b";
   out += base::Bytes(text_).substr(same);
   drawn_ = text_;
