@@ -162,6 +162,12 @@ void SegmentWriter::wait(Waiting line) {
   waiting_.insert(place, std::move(line));
 }
 
+base::Result<> SegmentWriter::failed(base::Error error) {
+  trouble_ = error.what;
+  retry_at_ = base::Clock::now() + kRetryAfter;
+  return error;
+}
+
 // An index that can't be written never keeps bytes from being written: its lines wait.
 void SegmentWriter::write_index() {
   auto now = base::Clock::now();
