@@ -1,0 +1,230 @@
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/unix_socket.h"
+#include "tests/ssh/fake_core.h"
+
+namespace oob::test {
+namespace {
+
+using base::Clock;
+using base::Fault;
+using base::Fd;
+using base::milliseconds;
+using base::str;
+using testing::HasSubstr;
+
+// A peer that says what it is told to, and no more.
+struct Stranger {
+  explicit Stranger(int port) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  }
+  // Reads what there is; true: the other side closed.
+  bool closed() {
+    char buffer[4096];
+    while (true) {
+      auto size = base::receive_some(fd.get(), buffer, sizeof buffer);
+      if (!size) return size.error().fault != Fault::again;
+      heard.append(buffer, *size);
+    }
+  }
+  Fd fd;
+  std::string heard;
+};
+
+bool said(const FakeCore& core, const std::string& text) {
+  for (const auto& remark : core.remarks)
+    if (remark.text.find(text) != std::string::npos) return true;
+  return false;
+}
+
+TEST(Limits, AnUnfinishedLoginEndsWithTheGraceTime) {
+  base::wire::Setup setup;
+  setup.grace_seconds = 1;
+  FakeCore core(setup, {"50"});
+  Stranger silent(core.port()), talking(core.port());
+  ::send(talking.fd.get(), "SSH-2.0-x\r\n", 11, 0);
+  auto begun = Clock::now();
+  EXPECT_TRUE(core.wait([&] { return silent.closed() && talking.closed(); }));
+  EXPECT_GT(Clock::now() - begun, milliseconds(800));
+  EXPECT_THAT(silent.heard, HasSubstr("SSH-2.0-oobd"));
+  EXPECT_EQ(core.ssh_run("exit 2").status, 2);
+}
+
+TEST(Limits, OneAddressHasFewUnfinishedLogins) {
+  base::wire::Setup setup;
+  setup.most_per_source = 3;
+  FakeCore core(setup, {"50"});
+  std::vector<std::unique_ptr<Stranger>> in;
+  for (int i = 0; i < 3; ++i) in.push_back(std::make_unique<Stranger>(core.port()));
+  ASSERT_TRUE(core.wait([&] {
+    for (auto& each : in)
+      if (each->closed() || each->heard.empty()) return false;
+    return true;
+  }));
+  Stranger fourth(core.port());
+  EXPECT_TRUE(core.wait([&] { return fourth.closed(); }));
+  EXPECT_EQ(fourth.heard, "oobd: too many connections, try again\r\n");
+  EXPECT_TRUE(core.wait([&] { return said(core, "1 connections refused: 3 from 127.0.0.1 have not"); }));
+  in.pop_back();
+  EXPECT_TRUE(core.wait([&] { return core.ssh_run("exit 6").status == 6; }));  // a place is free again
+  EXPECT_EQ(core.ssh_run("exit 7").status, 7);                                 // who logged in takes none
+}
+
+TEST(Limits, UnfinishedLoginsHaveACapForAll) {
+  base::wire::Setup setup;
+  setup.most_per_source = 1000;
+  setup.most_unauthenticated = 20;
+  FakeCore core(setup, {"100"});
+  std::vector<std::unique_ptr<Stranger>> in;
+  for (int i = 0; i < 60; ++i) in.push_back(std::make_unique<Stranger>(core.port()));
+  auto open = [&] { return std::count_if(in.begin(), in.end(), [](auto& each) { return !each->closed(); }); };
+  EXPECT_TRUE(core.wait([&] { return open() == 20; }));
+  EXPECT_TRUE(core.wait([&] { return said(core, "connections refused: 20 have not logged in yet"); }));
+  EXPECT_LE(core.remarks.size(), 5u);
+}
+
+TEST(Limits, ConnectionsHaveACap) {
+  base::wire::Setup setup;
+  setup.most_connections = 1;
+  FakeCore core(setup);
+  pid_t held = core.start(core.ssh({}, {"hold"}));
+  ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
+  EXPECT_EQ(core.ssh_run("exit 0").status, 255);
+  core.end_sessions(0);
+  EXPECT_EQ(core.end(held), 0);
+  EXPECT_TRUE(core.wait([&] { return core.ssh_run("exit 6").status == 6; }));
+}
+
+TEST(Limits, ACoreThatDoesNotAnswerEndsTheLogin) {
+  FakeCore core({}, {"50", "300"});
+  core.silent = true;
+  Finished left = core.run(core.ssh({"-o", "LogLevel=INFO"}, {"exit 0"}));
+  EXPECT_EQ(left.status, 255);
+  EXPECT_THAT(left.err, HasSubstr("the daemon does not answer"));
+}
+
+TEST(Limits, TheDeadAreNoticedAndTheQuietKept) {
+  FakeCore core({}, {"50", "5000", "200", "1500"});
+  pid_t quiet = core.start(core.ssh({}, {"events"}));
+  ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
+  pid_t dead = core.start(core.ssh({}, {"events"}));
+  ASSERT_TRUE(core.wait([&] { return core.sessions_open() == 2 || core.opened.size() == 2; }));
+  ::kill(dead, SIGSTOP);
+  auto begun = Clock::now();
+  EXPECT_TRUE(core.wait([&] { return core.closed.size() == 1; }));
+  EXPECT_TRUE(core.wait([&] { return Clock::now() - begun > milliseconds(4000); }));
+  EXPECT_EQ(core.closed.size(), 1u);
+  ::kill(dead, SIGKILL);
+  core.end(dead);
+  ::kill(quiet, SIGTERM);
+  core.end(quiet);
+}
+
+TEST(Limits, AConnectionWithoutChannelsIsClosed) {
+  FakeCore core({}, {"50", "5000", "30000", "120000", "400"});
+  Finished unused = core.run(core.ssh({"-N", "-o", "LogLevel=INFO"}));
+  EXPECT_EQ(unused.status, 255);
+  EXPECT_THAT(unused.err, HasSubstr("not used"));
+}
+
+TEST(Limits, TheCoreCanEndAConnection) {
+  FakeCore core;
+  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"events"}), "", Keys::get().dir / "dropped");
+  ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
+  core.send(base::wire::Control::drop,
+            base::wire::Drop{core.asks.back().connection, "root asked you to leave"}.encode());
+  EXPECT_EQ(core.end(held), 255);
+  EXPECT_THAT(read_file(Keys::get().dir / "dropped"), HasSubstr("root asked you to leave"));
+  EXPECT_TRUE(core.wait([&] { return core.closed.size() == 1; }));
+}
+
+TEST(Front, EndsWithItsControlSocket) {
+  FakeCore core;
+  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"events"}), "", Keys::get().dir / "stopped");
+  ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
+  core.hang_up();
+  EXPECT_EQ(core.front_status(), 0);
+  EXPECT_EQ(core.end(held), 255);
+  EXPECT_THAT(read_file(Keys::get().dir / "stopped"), HasSubstr("the daemon is stopping"));
+}
+
+TEST(Front, TellsTheCoreWhoComes) {
+  FakeCore core;
+  ASSERT_EQ(core.ssh_run("exit 0").status, 0);
+  ASSERT_EQ(core.asks.size(), 2u);
+  EXPECT_FALSE(core.asks[0].verified);
+  EXPECT_TRUE(core.asks[1].verified);
+  EXPECT_EQ(core.asks[1].user, "alice");
+  EXPECT_EQ(core.asks[1].local, str("127.0.0.1:", core.port()));
+  EXPECT_THAT(core.asks[1].peer, HasSubstr("127.0.0.1:"));
+  EXPECT_THAT(core.asks[1].client, HasSubstr("OpenSSH"));
+  std::string line = read_file(Keys::get().alice + ".pub");
+  EXPECT_EQ(line.substr(12, 68), base::base64(core.asks[1].key));
+}
+
+TEST(Front, SendsACertificateWhole) {
+  FakeCore core;
+  const Keys& keys = Keys::get();
+  ASSERT_EQ(
+      core.run({"ssh-keygen", "-q", "-s", keys.dir / "host", "-I", "id", "-n", "alice", keys.alice + ".pub"})
+          .status,
+      0);
+  auto words = core.ssh({"-o", str("CertificateFile=", keys.alice, "-cert.pub")}, {"exit 0"});
+  EXPECT_EQ(core.run(words).status, 0);
+  EXPECT_THAT(core.asks.back().key, HasSubstr("ssh-ed25519-cert-v01@openssh.com"));
+  EXPECT_TRUE(core.asks.back().verified);
+  ::unlink((keys.alice + "-cert.pub").c_str());
+}
+
+TEST(Front, MixesNobodyUpAndLosesNoDescriptor) {
+  base::wire::Setup setup;
+  setup.most_per_source = 100;
+  FakeCore core(setup);
+  ASSERT_EQ(core.ssh_run("exit 0").status, 0);
+  int before = core.descriptors();
+  std::vector<std::pair<pid_t, int>> running;
+  for (int i = 0; i < 12; ++i) {
+    running.emplace_back(core.start(core.ssh({}, {str("exit ", 100 + i)})), 100 + i);
+    Stranger(core.port());  // comes and goes, so that descriptor numbers are used anew
+    Stranger rude(core.port());
+    ::send(rude.fd.get(), "SSH-2.0-x\r\n\0\0\0\4junk", 19, 0);
+    core.wait([] { return true; });
+  }
+  for (auto [pid, status] : running) EXPECT_EQ(core.end(pid), status);
+  EXPECT_TRUE(core.wait([&] { return core.descriptors() == before; }));
+  EXPECT_EQ(core.closed.size(), 13u);
+}
+
+TEST(Front, SpendsLittleOnALoginAndAnIdleSession) {
+  FakeCore core;
+  ASSERT_EQ(core.ssh_run("exit 0").status, 0);
+  double cpu = core.cpu_ms();
+  for (int i = 0; i < 5; ++i) core.ssh_run("exit 0");
+  RecordProperty("cpu_ms_per_login", str((core.cpu_ms() - cpu) / 5));
+  EXPECT_LT((core.cpu_ms() - cpu) / 5, 25);  // 3 to 5 measured; debug builds and sanitizers are slower
+  long rss = core.rss_kib();
+  std::vector<pid_t> held;
+  for (int i = 0; i < 10; ++i) {
+    held.push_back(core.start(core.ssh({}, {"events"})));
+    ASSERT_TRUE(core.wait([&] { return core.sessions_open() == held.size(); }));
+  }
+  RecordProperty("kib_per_idle_session", str((core.rss_kib() - rss) / 10));
+  std::printf("%s CPU ms a login, %s KiB an idle session\n", str((core.cpu_ms() - cpu) / 15).c_str(),
+              str((core.rss_kib() - rss) / 10).c_str());
+  for (pid_t pid : held) {
+    ::kill(pid, SIGTERM);
+    core.end(pid);
+  }
+}
+
+}  // namespace
+}  // namespace oob::test
