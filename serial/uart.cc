@@ -60,13 +60,6 @@ Result<> apply(sp_port* port, int fd, const TtySettings& settings) {
   Result<Flow> flow = parse_flow(settings.flow);
   if (!flow) return flow.error();
 
-  // libserialport sets VMIN 0, where a read of 0 bytes is both "nothing now" and "hung up".
-  termios now{};
-  if (::tcgetattr(fd, &now) < 0) return base::system_error("read its settings");
-  now.c_cc[VMIN] = 1;
-  now.c_cc[VTIME] = 0;
-  if (::tcsetattr(fd, TCSANOW, &now) < 0) return base::system_error("set it up");
-
   sp_port_config* made = nullptr;
   if (sp_return result = sp_new_config(&made); result != SP_OK) return sp_error("set it up", result);
   std::unique_ptr<sp_port_config, FreeConfig> config(made);
@@ -83,6 +76,18 @@ Result<> apply(sp_port* port, int fd, const TtySettings& settings) {
   sp_set_config_xon_xoff(made, *flow == Flow::xonxoff ? SP_XONXOFF_INOUT : SP_XONXOFF_DISABLED);
   if (sp_return result = sp_set_config(port, made); result != SP_OK)
     return sp_error(str("set ", settings.baud, " ", settings.format, ", flow ", settings.flow), result);
+
+  // Three things libserialport 0.1.1 gets wrong: it looks for CRTSCTS among the input flags, so that hardware
+  // flow control is never on; DTR would fall at the last close; and with VMIN 0 a read of 0 bytes is both
+  // "nothing now" and "hung up".
+  termios now{};
+  if (::tcgetattr(fd, &now) < 0) return base::system_error("read its settings");
+  now.c_iflag &= ~static_cast<tcflag_t>(CRTSCTS);
+  now.c_cflag &= ~static_cast<tcflag_t>(CRTSCTS | HUPCL);
+  if (hardware) now.c_cflag |= CRTSCTS;
+  now.c_cc[VMIN] = 1;
+  now.c_cc[VTIME] = 0;
+  if (::tcsetattr(fd, TCSANOW, &now) < 0) return base::system_error("set it up");
 
   // A driver that can't do a speed keeps another one and reports no error. 5 % is what a UART tolerates.
   unsigned got = speed(fd);
