@@ -7,6 +7,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace oob::base {
@@ -87,7 +88,7 @@ void Disk::drain() {
 }
 
 struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
-  explicit State(Loop& l) : loop(l), timer(l) {}
+  explicit State(Loop& l) : loop(l), timer(std::in_place, l) {}
   struct Call {
     std::function<void()> call, done;
   };
@@ -96,11 +97,13 @@ struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
     bool stuck = false;
   };
   Loop& loop;
-  Timer timer;  // looks for stuck calls
+  // Looks for stuck calls. Gone before the loop is, which a stuck thread may outlive.
+  std::optional<Timer> timer;
   std::deque<Call> queue;
   std::list<Running> running;
   int stuck = 0;
-  bool alive = true;
+  std::mutex mutex;   // around posting to the loop, which may be destroyed right after ~Blocking
+  bool alive = true;  // written under the mutex on the loop
 
   void start_more() {
     while (alive && !queue.empty() && static_cast<int>(running.size()) - stuck < kAtOnce &&
@@ -108,10 +111,11 @@ struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
       Call call = std::move(queue.front());
       queue.pop_front();
       auto place = running.insert(running.end(), Running{Clock::now()});
-      // The loop outlives every thread that posts to it only while the process lives; see ~Blocking.
       quiet_thread([self = shared_from_this(), call = std::move(call), place]() mutable {
         call.call();
         call.call = nullptr;
+        std::lock_guard lock(self->mutex);
+        if (!self->alive) return;
         self->loop.post([self, done = std::move(call.done), place] {
           if (place->stuck) --self->stuck;
           self->running.erase(place);
@@ -121,12 +125,12 @@ struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
         });
       }).detach();
     }
-    if (!running.empty() && !timer.waiting()) timer.after(milliseconds(500), [this] { look(); });
+    if (alive && !running.empty() && !timer->waiting()) timer->after(milliseconds(50), [this] { look(); });
   }
 
   void look() {
     for (Running& call : running) {
-      if (!call.stuck && Clock::now() - call.since > std::chrono::seconds(2)) {
+      if (!call.stuck && Clock::now() - call.since > milliseconds(100)) {
         call.stuck = true;
         ++stuck;
       }
@@ -138,8 +142,11 @@ struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
 Blocking::Blocking(Loop& loop) : state_(std::make_shared<State>(loop)) {}
 
 Blocking::~Blocking() {
-  state_->alive = false;
-  state_->timer.cancel();
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->alive = false;
+  }
+  state_->timer.reset();
   state_->queue.clear();
 }
 

@@ -7,8 +7,8 @@
 
 namespace oob::base {
 
-// The disk thread: jobs run one after another in the order they came, off the loop, because a file on a slow card
-// can block for seconds. Whoever gives jobs bounds what it has under way.
+// The disk thread: jobs run one after another in the order they came, off the loop, because a file on a slow
+// card can block for seconds. Whoever gives jobs bounds what it has under way.
 class Disk {
  public:
   explicit Disk(Loop& loop);
@@ -27,16 +27,17 @@ class Disk {
   std::shared_ptr<State> state_;
 };
 
-// Calls that may hang for long, one by one (opening a serial port, reading a long log): each runs on a thread of its
-// own. At most `kAtOnce` run together; one that has run for over two seconds is taken for stuck and no longer counts,
-// so that dead hardware delays nobody else.
+// Calls that may hang for long, one by one (opening a serial port, reading a long log): each runs on a thread
+// of its own. At most `kAtOnce` run together; one that has run for over 100 ms is taken for stuck and no
+// longer counts, so that dead hardware delays nobody else.
 class Blocking {
  public:
-  static constexpr int kAtOnce = 16;
+  static constexpr int kAtOnce = 32;
   static constexpr int kStuckAtMost = 512;
 
   explicit Blocking(Loop& loop);
-  // Does not wait for calls that are stuck; their results are dropped. What they use must not be owned by others.
+  // Does not wait for calls that are stuck; their results are dropped. What they use must not be owned by
+  // others.
   ~Blocking();
   Blocking(const Blocking&) = delete;
   Blocking& operator=(const Blocking&) = delete;
