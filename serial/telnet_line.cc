@@ -94,6 +94,7 @@ Result<std::size_t> TelnetLine::write(base::Bytes bytes) {
   if (whole.size < *sent) {
     telnet_.pending() += chunk[*sent];
     ++whole.taken;
+    wait_for_room();  // the caller may have nothing more to write
   }
   return whole.taken;
 }
