@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-import zlib
 from pathlib import Path
 
 import processes
@@ -35,7 +34,7 @@ class Generator:
     def sample(self, logs):
         step = max(1, len(logs) // SAMPLED)
         for i in list(range(0, len(logs), step))[:SAMPLED]:
-            self.tell(f"sample {i} {logs[i]}")
+            self.tell(f"sample {i} {logs[i].files()[-1]}")
 
     def go(self):
         self.tell("go")
@@ -50,20 +49,11 @@ class Generator:
         self.program.stop()
 
 
-def ends_whole(log, begin, size, crc):
-    """Whether what the log holds from offset `begin` is exactly what was said. A daemon that reopened its log would
-    be found out here as well."""
-    with open(log, "rb") as file:
-        file.seek(begin)
-        text = file.read()
-    return len(text) == size and zlib.crc32(text) == crc
-
-
 def wait_until_logged(logs, begins, said, limit=10.0):
     """Until the logs hold all that was said, or have stopped growing."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        if all(log.stat().st_size - begin >= size for log, begin, (size, _) in zip(logs, begins, said)):
+        if all(log.size() - begin >= size for log, begin, (size, _) in zip(logs, begins, said)):
             return
         time.sleep(0.05)
 
@@ -77,7 +67,7 @@ def measure(kind, tools, consoles, seconds, rate=RATE):
         subject = kind(folder, generator.ttys, tools)
         subject.start()
         time.sleep(0.5)
-        begins = [log.stat().st_size for log in subject.logs]
+        begins = [log.size() for log in subject.logs]
         generator.sample(subject.logs)
         cpu, cpu_gear = subject.program.cpu(), generator.program.cpu()
         generator.go()
@@ -87,8 +77,8 @@ def measure(kind, tools, consoles, seconds, rate=RATE):
         told = generator.result()
         wait_until_logged(subject.logs, begins, told["consoles"])
         cpu = subject.program.cpu() - cpu
-        logged = sum(log.stat().st_size - begin for log, begin in zip(subject.logs, begins))
-        whole = sum(ends_whole(log, begin, *said) for log, begin, said in zip(subject.logs, begins, told["consoles"]))
+        logged = sum(log.size() - begin for log, begin in zip(subject.logs, begins))
+        whole = sum(log.holds(begin, *said) for log, begin, said in zip(subject.logs, begins, told["consoles"]))
         return {
             "subject": subject.name, "consoles": consoles, "said_mb": told["bytes"] / 1e6, "logged_mb": logged / 1e6,
             "seconds": told["seconds"], "cpu_s": cpu, "cpu_s_per_mb": cpu / max(logged / 1e6, 1e-9),

@@ -225,7 +225,7 @@ class Viewer:
                                             stderr=err, start_new_session=True)
 
     def whole(self, size, crc):
-        return consoles.ends_whole(self.file, 0, size, crc)
+        return subjects.Log(self.file.parent, self.file.name).holds(0, size, crc)
 
     def close(self):
         self.process.send_signal(signal.SIGCONT)
@@ -264,7 +264,7 @@ def viewers(tools, count, seconds, rate=1_000_000, typing=False, frozen=False):
             size, crc = told["consoles"][0]
             figures.update({
                 "viewers": count, "said_mb": size / 1e6, "seconds": told["seconds"], "held_ms": told["held_ms"],
-                "log_whole": int(consoles.ends_whole(bench.oobd.logs[0], 0, size, crc)),
+                "log_whole": int(bench.oobd.logs[0].holds(0, size, crc)),
                 "cpu_s": bench.oobd.program.cpu() - cpu, "rss_kib": most, "rss_growth_kib": most - memory,
             })
             end = time.monotonic() + 10

@@ -2,13 +2,39 @@
 ttys and logs each to a file of its own, in its cheapest configuration that does so."""
 
 import subprocess
+import zlib
 from pathlib import Path
 
 import processes
 
 
+class Log:
+    """The files in `folder` whose names match, one after another: most daemons have one for a console, oobd has
+    segments."""
+
+    def __init__(self, folder, pattern):
+        self.folder = folder
+        self.pattern = pattern
+
+    def files(self):
+        return sorted(self.folder.glob(self.pattern))
+
+    def size(self):
+        return sum(file.stat().st_size for file in self.files())
+
+    def holds(self, begin, size, crc):
+        """Whether what it holds from offset `begin` on is exactly what was said."""
+        found = 0
+        for file in self.files():
+            text = file.read_bytes()
+            begin, text = max(0, begin - len(text)), text[begin:]
+            size -= len(text)
+            found = zlib.crc32(text, found)
+        return size == 0 and found == crc
+
+
 class Subject:
-    """`start()` returns when all ttys are open; `logs[i]` is then the file of tty i."""
+    """`start()` returns when all ttys are open; `logs[i]` is then the log of tty i."""
 
     name = "?"
 
@@ -20,7 +46,7 @@ class Subject:
         self.program = None
 
     def named_logs(self):
-        return [self.folder / f"tty{i}.log" for i in range(len(self.ttys))]
+        return [Log(self.folder, f"tty{i}.log") for i in range(len(self.ttys))]
 
     def run(self, argv, **more):
         self.program = processes.Program([str(word) for word in argv], self.folder / "said", **more)
@@ -41,7 +67,7 @@ class EpollLoop(Subject):
     def start(self):
         self.logs = self.named_logs()
         program = self.run([self.tools / "bench_epoll_loop", *self.batch], stdin=subprocess.PIPE)
-        pairs = [f"{tty} {log}\n" for tty, log in zip(self.ttys, self.logs)]
+        pairs = [f"{tty} {self.folder}/{tty.name}.log\n" for tty in self.ttys]
         program.process.stdin.write("".join([*pairs, "\n"]).encode())
         program.process.stdin.flush()
         program.wait_until("is ready", lambda: "ready" in program.said())
@@ -90,8 +116,8 @@ class Ser2net(Subject):
         self.logs = self.named_logs()
         config = self.folder / "ser2net.yaml"
         config.write_text("".join(
-            f"connection: &{tty.name}\n  accepter: conacc,file(outfile={log},create)\n"
-            f"  connector: serialdev,{tty.resolve()},115200n81,local\n" for tty, log in zip(self.ttys, self.logs)))
+            f"connection: &{tty.name}\n  accepter: conacc,file(outfile={self.folder}/{tty.name}.log,create)\n"
+            f"  connector: serialdev,{tty.resolve()},115200n81,local\n" for tty in self.ttys))
         self.run(["/usr/sbin/ser2net", "-n", "-d", "-c", config])
         self.wait_for_ttys()
 
@@ -121,17 +147,8 @@ class Oobd(Subject):
         program = self.run([self.tools / "oobd", "serve", "-c", config])
         program.wait_until("is ready", lambda: "oobd: ready on" in program.said())
         self.wait_for_ttys()
-        self.logs = [self.transcript(name) for name in self.names]
-
-    def transcript(self, name):
-        """The segment that is written to: made when the line opens."""
-        folder = self.state / "transcripts" / name
-        self.program.wait_until(f"has a transcript of {name}", lambda: any(self.segments(folder)))
-        return list(self.segments(folder))[-1]
-
-    @staticmethod
-    def segments(folder):
-        return sorted(path for path in folder.glob("*") if path.suffix not in (".idx", ".index"))
+        self.logs = [Log(self.state / "transcripts" / name, "*.log") for name in self.names]
+        program.wait_until("has its transcripts", lambda: all(log.files() for log in self.logs))
 
 
 PEERS = (Conserver, ConMan, Ser2net)
