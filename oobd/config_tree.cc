@@ -10,8 +10,8 @@
 #undef TOML_SHARED_LIB
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
-// toml++ 3.3 asserts (or, with NDEBUG, promises the compiler) that a key begins with a key's character in places where
-// the document decides that; without the assertion the next lines find the fault and say it.
+// toml++ 3.3 asserts (or, with NDEBUG, promises the compiler) that a key begins with a key's character in places
+// where the document decides that; without the assertion the next lines find the fault and say it.
 #undef NDEBUG
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #define TOML_MAX_NESTED_VALUES OOBD_MOST_NESTED
@@ -20,29 +20,35 @@
 namespace oob {
 namespace {
 
-// toml++ 3.3 makes one table for each part of a dotted key, without a limit, and frees them by recursion: a
-// line of some 100000 dots ends the program. So dots are counted before it sees the text. Knows just enough
-// of TOML to tell strings and comments from keys; where it goes wrong on a broken document, toml++ has
-// stopped before.
-class DotCounter {
+// A look at the text before toml++ 3.3 has it, for what that does not survive:
+// - it makes one table for each part of a dotted key, without a limit, and frees them by recursion: a line of
+//   some 100000 dots ends the program;
+// - it takes it for impossible (__builtin_unreachable) that many non-ASCII characters stand where white space
+//   may: between keys and values, and behind a backslash in a text of several lines. TOML 1.0 allows none
+//   between, and no value of a configuration needs several lines.
+// Knows just enough of TOML to tell texts and comments from the rest; where that goes wrong on a broken
+// document, toml++ has stopped before.
+class FirstLook {
  public:
-  explicit DotCounter(std::string_view text) : rest_(text) {}
+  explicit FirstLook(std::string_view text) : rest_(text) {}
 
-  // The place of the first dot too many.
-  std::optional<Place> find() {
+  std::optional<Tree::Fault> find() {
     unsigned dots = 0;
     while (!rest_.empty()) {
       char c = rest_[0];
-      if (c == '"' || c == '\'') {
-        skip_string(c);
+      if (rest_.starts_with("\"\"\"") || rest_.starts_with("'''")) {
+        return Tree::Fault{here_, "a text in three quotes: nothing here needs several lines"};
+      } else if (c == '"' || c == '\'') {
+        skip_text(c);
         continue;
-      }
-      if (c == '#') {
+      } else if (c == '#') {
         while (!rest_.empty() && rest_[0] != '\n') step(1);
         continue;
-      }
-      if (c == '.') {
-        if (++dots > kMostDots) return here_;
+      } else if (static_cast<unsigned char>(c) >= 0x80) {
+        return Tree::Fault{here_, "a character that is not ASCII, outside of quotes"};
+      } else if (c == '.') {
+        if (++dots > kMostDots)
+          return Tree::Fault{here_, base::str("more than ", kMostDots, " dots in one key")};
       } else if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) {
         dots = 0;
       }
@@ -64,18 +70,13 @@ class DotCounter {
     }
   }
 
-  void skip_string(char quote) {
-    std::string triple(3, quote);
-    bool many_lines = rest_.substr(0, 3) == triple;
-    std::string_view end = many_lines ? std::string_view(triple) : std::string_view(triple).substr(0, 1);
-    step(end.size());
-    while (!rest_.empty() && rest_.substr(0, end.size()) != end) {
-      if (!many_lines && rest_[0] == '\n') return;  // never closed
-      step(quote == '"' && rest_[0] == '\\' ? 2 : 1);
+  void skip_text(char quote) {
+    step(1);
+    while (!rest_.empty() && rest_[0] != quote) {
+      if (rest_[0] == '\n') return;  // never closed
+      step(quote == '"' && rest_[0] == '\\' && rest_.substr(1, 1) != "\n" ? 2 : 1);
     }
-    step(end.size());
-    while (many_lines && !rest_.empty() && rest_[0] == quote)
-      step(1);  // """ may stand behind one or two quotes
+    step(1);
   }
 
   std::string_view rest_;
@@ -143,9 +144,7 @@ Tree parse_tree(std::string_view text) {
     return broken({1, 1}, "this is UTF-16: save it as UTF-8");
   }
   if (text.substr(0, 3) == "\xef\xbb\xbf") text.remove_prefix(3);
-  if (std::optional<Place> place = DotCounter(text).find()) {
-    return broken(*place, base::str("more than ", kMostDots, " dots in one key"));
-  }
+  if (std::optional<Tree::Fault> fault = FirstLook(text).find()) return broken(fault->place, fault->message);
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();

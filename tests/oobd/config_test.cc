@@ -237,10 +237,17 @@ TEST(Config, DotsInTextsAndCommentsAreNoKeys) {
   std::string text = "# " + dots + " it's\n" + kServerOnly + "[device.a] # " + dots + "\nline = { unix = '/" +
                      dots + "' } # " + dots + "\n";
   EXPECT_TRUE(read_text(text).config) << all(read_text(text));
+}
+
+TEST(Config, NonAsciiStandsInQuotesAndCommentsOnly) {
+  EXPECT_TRUE(
+      read_text("# é\n" + std::string(kServerOnly) + "[device.a] # é\nline = { unix = '/é' }\n").config);
+  for (const char* text : {"é = 1\n", "a = é\n", "a\u00a0= 1\n", "[é]\n", "a.é = 1\n"}) {
+    EXPECT_THAT(all(read_text(text)), HasSubstr("a character that is not ASCII, outside of quotes")) << text;
+  }
   for (std::string quotes : {"\"\"\"", "'''"}) {
-    std::string many_lines =
-        "x = " + quotes + "\n" + dots + "\n" + dots + "\"" + dots + quotes + " # " + dots + "\n";
-    EXPECT_THAT(all(read_text(many_lines)), HasSubstr("unknown key 'x'"));
+    EXPECT_THAT(all(read_text("x = " + quotes + "\\\né" + quotes + "\n")),
+                HasSubstr(":1:5: a text in three quotes"));
   }
 }
 
