@@ -237,7 +237,9 @@ TEST_F(JournalTest, BeginsANewFileNamedByItsFirstRecordAt16MiB) {
       EXPECT_TRUE(done);
       --waiting;
     });
-    if (waiting > 500) ASSERT_TRUE(test::run_until(loop_, [&] { return waiting == 0; }));
+    if (waiting > 500) {
+      ASSERT_TRUE(test::run_until(loop_, [&] { return waiting == 0; }));
+    }
   }
   ASSERT_TRUE(test::run_until(loop_, [&] { return waiting == 0; }));
   auto all = records();
@@ -306,7 +308,6 @@ TEST_F(JournalTest, AnswersAFullDiskAndLeavesTheFileWholeWhateverPartFitted) {
     std::string good = test::read_file(file());
     faulty_->part = part;
     faulty_->append_error = ENOSPC;
-    std::string answer;
     EXPECT_EQ(commit("refused"), "journal: No space left on device");
     EXPECT_EQ(journal_->trouble(), "journal: No space left on device");
     EXPECT_EQ(test::read_file(file()), good);
