@@ -8,7 +8,8 @@
 namespace oob::base {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none (Unicode 15, table 3-7).
+// Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none (Unicode 15, table
+// 3-7).
 std::size_t utf8_length(Bytes text) {
   auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   auto in = [&](std::size_t at, unsigned low, unsigned high) {
@@ -34,8 +35,10 @@ std::size_t utf8_length(Bytes text) {
 bool harmless(Bytes sequence) {
   auto byte = [&](std::size_t at) { return static_cast<unsigned char>(sequence[at]); };
   if (sequence.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0) return false;
-  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) return false;
-  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9) return false;
+  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae)
+    return false;
+  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9)
+    return false;
   return true;
 }
 
@@ -101,8 +104,9 @@ std::string hex(Bytes raw) {
 
 std::string base64(Bytes raw) {
   std::string text(4 * ((raw.size() + 2) / 3) + 1, '\0');
-  int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                               reinterpret_cast<const unsigned char*>(raw.data()), static_cast<int>(raw.size()));
+  int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(raw.data()), static_cast<int>(raw.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
 }

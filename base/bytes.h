@@ -15,10 +15,8 @@ namespace detail {
 inline void add(std::string& to, std::string_view piece) { to += piece; }
 inline void add(std::string& to, char piece) { to += piece; }
 template <class Number>
-  requires std::is_arithmetic_v<Number>
-void add(std::string& to, Number piece) {
-  to += std::to_string(piece);
-}
+requires std::is_arithmetic_v<Number>
+void add(std::string& to, Number piece) { to += std::to_string(piece); }
 }  // namespace detail
 
 // Joins texts and numbers: str("r1: ", 3, " lines").
@@ -29,8 +27,8 @@ std::string str(const Pieces&... pieces) {
   return joined;
 }
 
-// What a peer or device sent, made fit for a terminal, a log or the journal: printable ASCII and whole UTF-8 stay,
-// all else is written \n, \t, \\ or \xNN. Cut at `most` bytes of output with "...".
+// What a peer or device sent, made fit for a terminal, a log or the journal: printable ASCII and whole UTF-8
+// stay, all else is written \n, \t, \\ or \xNN. Cut at `most` bytes of output with "...".
 std::string printable(Bytes raw, std::size_t most = 400);
 
 // Shell-like pattern with * and ? only. Linear in time for any pattern.

@@ -5,8 +5,8 @@
 
 namespace oob::base {
 
-// A member that lets callbacks find out that their object is gone: life_.wrap([this] { … }) does nothing then.
-// Declare it last, so that it ends first.
+// A member that lets callbacks find out that their object is gone: life_.wrap([this] { … }) does nothing
+// then. Declare it last, so that it ends first.
 class Life {
  public:
   Life() = default;

@@ -24,7 +24,8 @@ void Loop::stop() { io_->stop(); }
 void Loop::post(std::function<void()> what) { asio::post(*io_, std::move(what)); }
 asio::io_context& Loop::io() { return *io_; }
 
-// Handlers that Asio still holds after cancel() keep the State alive by a shared_ptr and find their turn outdated.
+// Handlers that Asio still holds after cancel() keep the State alive by a shared_ptr and find their turn
+// outdated.
 struct Timer::State : std::enable_shared_from_this<Timer::State> {
   explicit State(Loop& loop) : timer(loop.io()) {}
   asio::steady_timer timer;

@@ -14,8 +14,8 @@ namespace oob::base {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// The one io_context of a process, run by one thread; every callback is a transaction. The wrappers below keep
-// Asio out of our headers (a file that includes it costs 5 to 20 s to compile).
+// The one io_context of a process, run by one thread; every callback is a transaction. The wrappers below
+// keep Asio out of our headers (a file that includes it costs 5 to 20 s to compile).
 class Loop {
  public:
   Loop();

@@ -9,20 +9,20 @@
 
 namespace oob::base {
 
-// What went wrong, in kinds a caller may act on. The numbers are the exit statuses that people and scripts see
-// (sysexits.h where it has one); those from 200 on never leave the program.
+// What went wrong, in kinds a caller may act on. The numbers are the exit statuses that people and scripts
+// see (sysexits.h where it has one); those from 200 on never leave the program.
 enum class Fault : int {
-  failed = 1,       // the answer is no
-  usage = 64,       // asked wrongly
-  missing = 66,     // no such device, session or revision, or none one may see
-  unavailable = 69, // the device does not answer
-  internal = 70,    // ours
-  journal = 74,     // could not be written down, so it was not done
-  busy = 75,        // somebody else is typing
-  denied = 77,      // not permitted
-  config = 78,      // configuration is at fault
-  again = 200,      // nothing to read, or no room to write, just now
-  end = 201,        // the other side closed
+  failed = 1,        // the answer is no
+  usage = 64,        // asked wrongly
+  missing = 66,      // no such device, session or revision, or none one may see
+  unavailable = 69,  // the device does not answer
+  internal = 70,     // ours
+  journal = 74,      // could not be written down, so it was not done
+  busy = 75,         // somebody else is typing
+  denied = 77,       // not permitted
+  config = 78,       // configuration is at fault
+  again = 200,       // nothing to read, or no room to write, just now
+  end = 201,         // the other side closed
 };
 
 // `what` is read by an operator at night: outermost first, values included, nothing a peer sent unescaped.

@@ -29,7 +29,8 @@ struct Scan {
 bool parse_point(std::string_view text, Micros& point) {
   Scan scan{text};
   int year, month, day, hour = 0, minute = 0, second = 0;
-  if (!scan.number(4, year) || !scan.skip("-") || !scan.number(2, month) || !scan.skip("-") || !scan.number(2, day))
+  if (!scan.number(4, year) || !scan.skip("-") || !scan.number(2, month) || !scan.skip("-") ||
+      !scan.number(2, day))
     return false;
   if (month < 1 || month > 12 || day < 1 || day > 31) return false;
   Micros fraction = 0;
@@ -49,12 +50,14 @@ bool parse_point(std::string_view text, Micros& point) {
   Micros offset = 0;
   if (!scan.rest.empty() && !scan.skip("Zz")) {
     int sign = scan.rest[0] == '-' ? -1 : 1, hours, minutes;
-    if (!scan.skip("+-") || !scan.number(2, hours) || !scan.skip(":") || !scan.number(2, minutes)) return false;
+    if (!scan.skip("+-") || !scan.number(2, hours) || !scan.skip(":") || !scan.number(2, minutes))
+      return false;
     offset = sign * (hours * 3600 + minutes * 60) * kSecond;
   }
   if (!scan.rest.empty()) return false;
   using namespace std::chrono;
-  year_month_day date{std::chrono::year{year}, std::chrono::month(unsigned(month)), std::chrono::day(unsigned(day))};
+  year_month_day date{std::chrono::year{year}, std::chrono::month(unsigned(month)),
+                      std::chrono::day(unsigned(day))};
   if (!date.ok()) return false;
   Micros days = sys_days{date}.time_since_epoch().count();
   point = ((days * 24 + hour) * 60 + minute) * 60 * kSecond + second * kSecond + fraction - offset;
@@ -64,7 +67,8 @@ bool parse_point(std::string_view text, Micros& point) {
 }  // namespace
 
 Micros wall_now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -112,7 +116,9 @@ Result<Micros> parse_time(std::string_view text, Micros now) {
   if (parse_point(text, point)) return point;
   Result<Micros> span = parse_span(text);
   if (!span)
-    return fail(Fault::usage, str("'", printable(text), "' is neither a time such as 2026-11-22T16:03:11Z nor a span such as 10m, 2h or 3d"));
+    return fail(Fault::usage,
+                str("'", printable(text),
+                    "' is neither a time such as 2026-11-22T16:03:11Z nor a span such as 10m, 2h or 3d"));
   return now - *span;
 }
 

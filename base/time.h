@@ -17,8 +17,8 @@ Micros wall_now();
 enum class Precision { seconds, millis, micros };
 std::string rfc3339(Micros time, Precision precision = Precision::micros);
 
-// A point in time as people write it: RFC 3339 ("2026-11-22T16:03:11Z", with offset, a space for T, seconds and
-// fraction optional), a date alone, or a span before `now` ("90s", "10m", "2h", "3d", "1w").
+// A point in time as people write it: RFC 3339 ("2026-11-22T16:03:11Z", with offset, a space for T, seconds
+// and fraction optional), a date alone, or a span before `now` ("90s", "10m", "2h", "3d", "1w").
 Result<Micros> parse_time(std::string_view text, Micros now);
 
 // A span alone: "90s", "10m", "2h", "3d", "1w", "500ms", or bare seconds "30", "0.5".

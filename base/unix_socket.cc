@@ -17,7 +17,8 @@ Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    return fail(Fault::config, str(path, ": longer than the ", sizeof address.sun_path - 1, " bytes of a socket path"));
+    return fail(Fault::config,
+                str(path, ": longer than the ", sizeof address.sun_path - 1, " bytes of a socket path"));
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
@@ -28,7 +29,8 @@ void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NON
 
 Result<std::pair<Fd, Fd>> socket_pair(int type) {
   int pair[2];
-  if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) return system_error("socketpair");
+  if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+    return system_error("socketpair");
   return std::pair{Fd(pair[0]), Fd(pair[1])};
 }
 
@@ -107,8 +109,10 @@ Result<Fd> listen_unix(const std::string& path) {
   if (!address) return address.error();
   struct stat status;
   if (::lstat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode)) return fail(Fault::config, str(path, ": in the way of the control socket"));
-    if (connect_unix(path)) return fail(Fault::config, str(path, ": another oobd is running on this state directory"));
+    if (!S_ISSOCK(status.st_mode))
+      return fail(Fault::config, str(path, ": in the way of the control socket"));
+    if (connect_unix(path))
+      return fail(Fault::config, str(path, ": another oobd is running on this state directory"));
     ::unlink(path.c_str());
   }
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -126,7 +130,8 @@ Result<Peer> peer_of(int socket) {
 #ifdef SO_PEERCRED
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return system_error("peer credentials");
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+    return system_error("peer credentials");
   return Peer{credentials.uid, credentials.pid};
 #else
   uid_t uid;

@@ -11,7 +11,8 @@
 
 namespace oob::base {
 
-// A connected pair of Unix sockets, both non-blocking and close-on-exec. `type` is SOCK_STREAM or SOCK_SEQPACKET.
+// A connected pair of Unix sockets, both non-blocking and close-on-exec. `type` is SOCK_STREAM or
+// SOCK_SEQPACKET.
 Result<std::pair<Fd, Fd>> socket_pair(int type);
 
 // Sends one packet, with the descriptor `pass` beside it unless that is negative. Fault::again: no room now.
@@ -29,8 +30,8 @@ Result<Packet> receive_packet(int socket);
 Result<std::size_t> send_some(int socket, Bytes bytes);
 Result<std::size_t> receive_some(int socket, char* to, std::size_t most);
 
-// A listening Unix stream socket at `path`, mode 0600; a dead socket file in its way is replaced, a live one is an
-// error ("another oobd is running").
+// A listening Unix stream socket at `path`, mode 0600; a dead socket file in its way is replaced, a live one
+// is an error ("another oobd is running").
 Result<Fd> listen_unix(const std::string& path);
 Result<Fd> connect_unix(const std::string& path);
 

@@ -59,8 +59,13 @@ std::string Setup::encode() const {
   Writer w;
   w.u32(static_cast<std::uint32_t>(host_keys.size()));
   for (const auto& key : host_keys) w.text(key);
-  return w.u32(grace_seconds).u32(most_unauthenticated).u32(most_per_source).u32(most_tries).u32(most_channels)
-      .u32(most_connections).take();
+  return w.u32(grace_seconds)
+      .u32(most_unauthenticated)
+      .u32(most_per_source)
+      .u32(most_tries)
+      .u32(most_channels)
+      .u32(most_connections)
+      .take();
 }
 Result<Setup> Setup::decode(Bytes payload) {
   Reader r(payload);
@@ -84,7 +89,15 @@ Result<Listen> Listen::decode(Bytes payload) {
 }
 
 std::string Ask::encode() const {
-  return Writer().u64(connection).u32(number).u8(verified).text(user).text(key).text(peer).text(local).text(client)
+  return Writer()
+      .u64(connection)
+      .u32(number)
+      .u8(verified)
+      .text(user)
+      .text(key)
+      .text(peer)
+      .text(local)
+      .text(client)
       .take();
 }
 Result<Ask> Ask::decode(Bytes payload) {
@@ -197,7 +210,8 @@ Result<bool> Frames::next(Frame& kind, Bytes& payload) {
   }
   if (rest.size() >= 4) {
     std::uint32_t length = Reader(rest).u32();
-    if (length == 0 || length > kMostPayload + 1) return fail(Fault::internal, str("frame of ", length, " bytes"));
+    if (length == 0 || length > kMostPayload + 1)
+      return fail(Fault::internal, str("frame of ", length, " bytes"));
     if (rest.size() - 4 >= length) {
       kind = static_cast<Frame>(rest[4]);
       payload = rest.substr(5, length - 1);

@@ -12,13 +12,14 @@
 //  control   one SOCK_SEQPACKET pair; a packet is one message, and may carry one descriptor (SCM_RIGHTS)
 //  session   one SOCK_STREAM pair for each SSH session channel, and each `oobd ctl`; a stream of frames
 //
-// The core believes the front one thing only: that a signature by a key was verified. Whatever arrives here is
-// parsed as if a stranger had sent it.
+// The core believes the front one thing only: that a signature by a key was verified. Whatever arrives here
+// is parsed as if a stranger had sent it.
 namespace oob::base::wire {
 
 constexpr std::size_t kMostPayload = 64 * 1024;  // of one frame, and of one control message
 
-// Builds and takes apart payloads: big-endian integers, and strings with a 32-bit length before them (RFC 4251, 5).
+// Builds and takes apart payloads: big-endian integers, and strings with a 32-bit length before them (RFC
+// 4251, 5).
 class Writer {
  public:
   Writer& u8(std::uint8_t value);
@@ -48,29 +49,30 @@ class Reader {
   bool ok_ = true;
 };
 
-// --- control messages -------------------------------------------------------------------------------------------
+// --- control messages
+// -------------------------------------------------------------------------------------------
 
 enum class Control : std::uint8_t {
   // core to front
-  setup = 1,   // Setup, once, first
-  listen = 2,  // Listen, with the listening descriptor
-  verdict = 3, // Verdict on an Ask
-  drop = 4,    // Drop: end a connection
+  setup = 1,    // Setup, once, first
+  listen = 2,   // Listen, with the listening descriptor
+  verdict = 3,  // Verdict on an Ask
+  drop = 4,     // Drop: end a connection
   // front to core
-  ready = 32,   // empty: Setup was taken, listeners are served
-  ask = 33,     // Ask: may this user come in with this key?
-  session = 34, // OpenSession, with the session socket
-  closed = 35,  // Closed: a connection that had asked is gone
-  remark = 36,  // Remark: something the log or the journal should know
+  ready = 32,    // empty: Setup was taken, listeners are served
+  ask = 33,      // Ask: may this user come in with this key?
+  session = 34,  // OpenSession, with the session socket
+  closed = 35,   // Closed: a connection that had asked is gone
+  remark = 36,   // Remark: something the log or the journal should know
 };
 
 struct Setup {
   std::vector<std::string> host_keys;  // OpenSSH private keys, as in their files
   std::uint32_t grace_seconds = 30;    // from accept to the end of authentication
   std::uint32_t most_unauthenticated = 100;
-  std::uint32_t most_per_source = 3;   // unauthenticated, per address
+  std::uint32_t most_per_source = 3;  // unauthenticated, per address
   std::uint32_t most_tries = 6;
-  std::uint32_t most_channels = 10;    // per connection
+  std::uint32_t most_channels = 10;  // per connection
   std::uint32_t most_connections = 500;
   std::string encode() const;
   static Result<Setup> decode(Bytes payload);
@@ -85,12 +87,12 @@ struct Listen {
 struct Ask {
   std::uint64_t connection = 0;  // never reused while the core lives
   std::uint32_t number = 0;      // of the question, for the Verdict
-  bool verified = false;         // false: a probe without signature (RFC 4252, 7); true: the signature is right
-  std::string user;              // as the client sent it, up to 1 KiB
-  std::string key;               // the public key blob, up to 16 KiB; a certificate is sent whole
-  std::string peer;              // "192.0.2.9:50122" or "[2001:db8::9]:50122"
-  std::string local;             // the address that was dialled
-  std::string client;            // the client's version string, printable, up to 255 bytes
+  bool verified = false;  // false: a probe without signature (RFC 4252, 7); true: the signature is right
+  std::string user;       // as the client sent it, up to 1 KiB
+  std::string key;        // the public key blob, up to 16 KiB; a certificate is sent whole
+  std::string peer;       // "192.0.2.9:50122" or "[2001:db8::9]:50122"
+  std::string local;      // the address that was dialled
+  std::string client;     // the client's version string, printable, up to 255 bytes
   std::string encode() const;
   static Result<Ask> decode(Bytes payload);
 };
@@ -135,7 +137,8 @@ struct Remark {
 // The control message inside a packet: its first byte, then the payload.
 std::string packet(Control kind, Bytes payload = {});
 
-// --- session frames ---------------------------------------------------------------------------------------------
+// --- session frames
+// ---------------------------------------------------------------------------------------------
 
 enum class Frame : std::uint8_t {
   // to the core
@@ -146,16 +149,16 @@ enum class Frame : std::uint8_t {
   brk = 5,     // u32 milliseconds, 0: the line's default (RFC 4335)
   signal = 6,  // the SSH signal's name ("INT")
   // from the core
-  out = 64,    // to the client's stdout
-  err = 65,    // to the client's stderr
-  exit = 66,   // u32 status; the core closes after it
+  out = 64,   // to the client's stdout
+  err = 65,   // to the client's stderr
+  exit = 66,  // u32 status; the core closes after it
 };
 
 struct Open {
   bool shell = false;  // no command was given
   bool pty = false;
   std::string command;
-  std::string term;     // TERM of the pty
+  std::string term;  // TERM of the pty
   std::uint32_t columns = 0, rows = 0;
   std::string encode() const;
   static Result<Open> decode(Bytes payload);
@@ -166,7 +169,8 @@ std::string frame(Frame kind, Bytes payload = {});
 // The same, added to the end of `to`, cut into several frames where `payload` is longer than kMostPayload.
 void add_frames(std::string& to, Frame kind, Bytes payload);
 
-// Takes a byte stream apart into frames, whatever pieces it comes in. Holds at most one frame and what was fed.
+// Takes a byte stream apart into frames, whatever pieces it comes in. Holds at most one frame and what was
+// fed.
 class Frames {
  public:
   void feed(Bytes bytes) { buffer_.append(bytes); }

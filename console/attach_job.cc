@@ -49,9 +49,10 @@ void AttachJob::enter(const std::string& device, Wish wish) {
       may = str("watching, ", escape_.notation(), " a to be next, ", escape_.notation(), " f to force");
     }
   }
-  std::string state = console.state() == Console::State::up     ? ""
-                      : console.state() == Console::State::down ? str(" (line down: ", console.why_down(), ")")
-                                                                : " (line opening)";
+  std::string state = console.state() == Console::State::up ? ""
+                      : console.state() == Console::State::down
+                          ? str(" (line down: ", console.why_down(), ")")
+                          : " (line opening)";
   screen_ = str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
                 escape_.notation(), " ? help, ", escape_.notation(), " . leaves]\r\n");
   const Terminal& terminal = io_.terminal();
@@ -90,7 +91,8 @@ void AttachJob::note(const char* event, const std::string& text) {
   core_.journal.note(std::move(entry));
 }
 
-// --- to the person --------------------------------------------------------------------------------------------------
+// --- to the person
+// --------------------------------------------------------------------------------------------------
 
 void AttachJob::say(const std::string& remark) {
   if (left_) return;
@@ -99,8 +101,8 @@ void AttachJob::say(const std::string& remark) {
   pump();
 }
 
-// Moves what there is room for: first what greets, then remarks and the console's bytes. While the person types a
-// message of theirs, the console waits.
+// Moves what there is room for: first what greets, then remarks and the console's bytes. While the person
+// types a message of theirs, the console waits.
 void AttachJob::pump() {
   while (!left_ && io_.room() > 0 && !escape_.reading()) {
     if (!screen_.empty()) {
@@ -130,8 +132,8 @@ void AttachJob::pump() {
 
 void AttachJob::offered() {
   say(str("the keyboard is free and kept for you for ",
-          std::chrono::duration_cast<std::chrono::seconds>(Console::kOffer).count(), " s: ", escape_.notation(),
-          " a takes it"));
+          std::chrono::duration_cast<std::chrono::seconds>(Console::kOffer).count(),
+          " s: ", escape_.notation(), " a takes it"));
 }
 
 void AttachJob::displaced(const std::string& by) {
@@ -164,7 +166,8 @@ void AttachJob::depart() {
   console->announce(str(visitor_.who.user, " left"));
 }
 
-// --- from the person ------------------------------------------------------------------------------------------------
+// --- from the person
+// ------------------------------------------------------------------------------------------------
 
 std::size_t AttachJob::typed(base::Bytes bytes) {
   if (left_ || leaving_) return bytes.size();
@@ -266,7 +269,8 @@ void AttachJob::claim(Claim how) {
   writer_.reset();
   Result<std::unique_ptr<Writer>> writer = attachment_->claim(*grant, how);
   if (!writer)
-    return say(str(writer.error().what, "; you are next when it is free, ", escape_.notation(), " f forces it"));
+    return say(
+        str(writer.error().what, "; you are next when it is free, ", escape_.notation(), " f forces it"));
   writer_ = std::move(*writer);
   note(how == Claim::force ? "writer.force" : how == Claim::join ? "writer.join" : "writer.take");
   say("you may type");
@@ -278,22 +282,34 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
       pending_.clear();
       leave(kDone);
       return false;
-    case Escape::Command::write: claim(Claim::if_free); break;
-    case Escape::Command::force: claim(Claim::force); break;
-    case Escape::Command::join: claim(Claim::join); break;
+    case Escape::Command::write:
+      claim(Claim::if_free);
+      break;
+    case Escape::Command::force:
+      claim(Claim::force);
+      break;
+    case Escape::Command::join:
+      claim(Claim::join);
+      break;
     case Escape::Command::watch:
       watch_only();
       say(str("you are watching; ", escape_.notation(), " a to type"));
       break;
-    case Escape::Command::replay: replay(Escape::kReplayLines); break;
-    case Escape::Command::replay_more: replay(Escape::kReplayMoreLines); break;
+    case Escape::Command::replay:
+      replay(Escape::kReplayLines);
+      break;
+    case Escape::Command::replay_more:
+      replay(Escape::kReplayMoreLines);
+      break;
     case Escape::Command::who: {
       std::string others = who_is_here();
       say(str(device_, ": you", writer_ && writer_->live() ? " (typing)" : "", "; ",
               others.empty() ? "nobody else" : others));
       break;
     }
-    case Escape::Command::send_break: send_break(0); break;
+    case Escape::Command::send_break:
+      send_break(0);
+      break;
     case Escape::Command::reopen: {
       if (!may_write()) {
         say("only who may type here can reopen the line");
@@ -303,11 +319,17 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
       if (attachment_->console()) attachment_->console()->reopen();
       break;
     }
-    case Escape::Command::help: io_.raw(str("\r\n", escape_.help())); break;
-    case Escape::Command::power: say(str(device_, ": no chassis power is configured")); break;
+    case Escape::Command::help:
+      io_.raw(str("\r\n", escape_.help()));
+      break;
+    case Escape::Command::power:
+      say(str(device_, ": no chassis power is configured"));
+      break;
     case Escape::Command::message:
     case Escape::Command::note:
-    case Escape::Command::device: obey_text(command, text); break;
+    case Escape::Command::device:
+      obey_text(command, text);
+      break;
   }
   return !left_;
 }

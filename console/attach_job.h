@@ -13,8 +13,9 @@
 
 namespace oob::console {
 
-// One person on one console: `attach`. What the console says goes to their terminal, what they type goes to the line
-// if they have the keyboard, and the escape gives them the rest. By the escape they may go on to another device.
+// One person on one console: `attach`. What the console says goes to their terminal, what they type goes to
+// the line if they have the keyboard, and the escape gives them the rest. By the escape they may go on to
+// another device.
 class AttachJob : public Job, private Watcher {
  public:
   enum class Wish { write_if_free, watch, force, join };
@@ -75,12 +76,12 @@ class AttachJob : public Job, private Watcher {
   Escape escape_;
   Keys keys_{*this};
   std::unique_ptr<Attachment> attachment_;
-  std::unique_ptr<Writer> writer_;       // goes before the attachment
-  std::string pending_;                  // typed bytes the line has not taken yet
-  std::deque<std::string> remarks_;      // to be shown between the console's bytes
-  std::string screen_;                   // the last screenful, to be shown before what is live
-  base::Clock::time_point hinted_{};     // when it was last said that typing goes nowhere
-  std::optional<int> leaving_;           // a status: gone once the pending bytes are out
+  std::unique_ptr<Writer> writer_;    // goes before the attachment
+  std::string pending_;               // typed bytes the line has not taken yet
+  std::deque<std::string> remarks_;   // to be shown between the console's bytes
+  std::string screen_;                // the last screenful, to be shown before what is live
+  base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
+  std::optional<int> leaving_;        // a status: gone once the pending bytes are out
   bool left_ = false;
   base::Life life_;
 };

@@ -1,7 +1,6 @@
 // The table of commands, and the short ones among them. Longer ones have files of their own.
 #include <re2/re2.h>
 
-
 #include "base/life.h"
 #include "console/attach_job.h"
 #include "console/dispatcher.h"
@@ -24,7 +23,8 @@ namespace {
 // A command whose whole answer is there at once.
 class Answer : public Job {
  public:
-  Answer(JobIo& io, std::string text, int status = kDone) : io_(io), text_(std::move(text)), status_(status) {}
+  Answer(JobIo& io, std::string text, int status = kDone)
+      : io_(io), text_(std::move(text)), status_(status) {}
   void start() override {
     io_.print(text_);
     io_.finish(status_);
@@ -119,7 +119,8 @@ Made make_expect(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   options.set_log_errors(false);
   auto expression = std::make_unique<RE2>(a.words[1], options);
   if (!expression->ok())
-    return fail(Fault::usage, str("expect: ", base::printable(a.words[1]), ": ", base::printable(expression->error())));
+    return fail(Fault::usage,
+                str("expect: ", base::printable(a.words[1]), ": ", base::printable(expression->error())));
   return std::make_unique<ExpectJob>(core, visitor, io, a, std::move(expression), timeout);
 }
 
@@ -130,7 +131,8 @@ Made make_who(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
 Made make_kick(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   std::uint64_t number = 0;
   if (!base::parse_number(a.words[0], number))
-    return fail(Fault::usage, str("kick: '", base::printable(a.words[0]), "' is not a session's number; 'who' tells them"));
+    return fail(Fault::usage,
+                str("kick: '", base::printable(a.words[0]), "' is not a session's number; 'who' tells them"));
   Session* session = session_numbered(core, number);
   if (!session) return fail(Fault::missing, str("no such session: ", number));
   Result<auth::Grant> grant = core.policy->decide(visitor.who, auth::Action::admin);
@@ -140,13 +142,14 @@ Made make_kick(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   }
   auth::Entry entry = event_of(visitor, "kick");
   entry.with("kicked", static_cast<std::int64_t>(number)).with("kicked_user", session->visitor().who.user);
-  return std::make_unique<Deed>(core, io, std::move(entry), [&core, &visitor, number]() -> Result<std::string> {
-    Session* found = session_numbered(core, number);
-    if (!found) return fail(Fault::missing, str("no such session: ", number));
-    std::string user = found->visitor().who.user;
-    found->end(str("ended by ", visitor.who.user), static_cast<int>(Fault::denied));
-    return str("session ", number, " of ", user, " is ended\n");
-  });
+  return std::make_unique<Deed>(
+      core, io, std::move(entry), [&core, &visitor, number]() -> Result<std::string> {
+        Session* found = session_numbered(core, number);
+        if (!found) return fail(Fault::missing, str("no such session: ", number));
+        std::string user = found->visitor().who.user;
+        found->end(str("ended by ", visitor.who.user), static_cast<int>(Fault::denied));
+        return str("session ", number, " of ", user, " is ended\n");
+      });
 }
 
 Made make_note(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
@@ -176,16 +179,18 @@ Made make_reload(Core& core, Visitor& visitor, JobIo& io, Arguments) {
     core.journal.note(event_of(visitor, "denied").with("action", "admin"));
     return grant.error();
   }
-  return std::make_unique<Deed>(core, io, event_of(visitor, "reload.request"), [&core]() -> Result<std::string> {
-    Result<std::string> changed = core.reload();
-    if (!changed) return changed.error();
-    return *changed + "\n";
-  });
+  return std::make_unique<Deed>(core, io, event_of(visitor, "reload.request"),
+                                [&core]() -> Result<std::string> {
+                                  Result<std::string> changed = core.reload();
+                                  if (!changed) return changed.error();
+                                  return *changed + "\n";
+                                });
 }
 
 Made make_help(Core&, Visitor&, JobIo& io, Arguments a) {
   std::string text = help_text(a.words.empty() ? "" : a.words[0]);
-  if (text.empty()) return fail(Fault::usage, str("help: no such command: ", base::printable(a.words[0], 60)));
+  if (text.empty())
+    return fail(Fault::usage, str("help: no such command: ", base::printable(a.words[0], 60)));
   return answer(io, text);
 }
 
@@ -197,30 +202,124 @@ const std::vector<CommandRow>& command_rows() {
   using auth::Action;
   constexpr auto none = std::nullopt;
   static const std::vector<CommandRow> rows = {
-      {"list", "list [GLOB] [--json]", "devices: line, who types, who watches, last output", none, false, false, 0, 1,
-       {{"--json", nullptr}}, make_list},
-      {"attach", "attach D [--watch|--force|--join]", "the console on this terminal", Action::watch, true, false, 1, 1,
-       {{"--watch", nullptr}, {"--force", nullptr}, {"--join", nullptr}}, make_attach},
-      {"watch", "watch D [--raw]", "what the console says from now on, for pipes", Action::watch, true, false, 1, 1,
-       {{"--raw", nullptr}}, make_watch},
-      {"log", "log D [--since T] [--until T] [--lines N] [--grep RE] [--follow] [--stamp] [--raw]",
-       "what the console said", Action::watch, true, false, 1, 1,
-       {{"--since", "T"}, {"--until", "T"}, {"--lines", "N"}, {"--grep", "RE"}, {"--follow", nullptr},
-        {"--stamp", nullptr}, {"--raw", nullptr}}, make_log},
-      {"send", "send D TEXT… [--no-enter]", "types TEXT and Enter; '-' types stdin", Action::write, true, true, 2, 2,
-       {{"--no-enter", nullptr}}, make_send},
-      {"expect", "expect D RE [--timeout S]", "waits (60 s) for new output that matches, prints the line; 1: timed out",
-       Action::watch, true, false, 2, 2, {{"--timeout", "S"}}, make_expect},
-      {"break", "break D [--ms N]", "sends a break", Action::write, true, false, 1, 1, {{"--ms", "N"}}, make_break},
-      {"note", "note D TEXT…", "a remark for the console's log and the journal", Action::watch, true, true, 2, 2, {},
+      {"list",
+       "list [GLOB] [--json]",
+       "devices: line, who types, who watches, last output",
+       none,
+       false,
+       false,
+       0,
+       1,
+       {{"--json", nullptr}},
+       make_list},
+      {"attach",
+       "attach D [--watch|--force|--join]",
+       "the console on this terminal",
+       Action::watch,
+       true,
+       false,
+       1,
+       1,
+       {{"--watch", nullptr}, {"--force", nullptr}, {"--join", nullptr}},
+       make_attach},
+      {"watch",
+       "watch D [--raw]",
+       "what the console says from now on, for pipes",
+       Action::watch,
+       true,
+       false,
+       1,
+       1,
+       {{"--raw", nullptr}},
+       make_watch},
+      {"log",
+       "log D [--since T] [--until T] [--lines N] [--grep RE] [--follow] [--stamp] [--raw]",
+       "what the console said",
+       Action::watch,
+       true,
+       false,
+       1,
+       1,
+       {{"--since", "T"},
+        {"--until", "T"},
+        {"--lines", "N"},
+        {"--grep", "RE"},
+        {"--follow", nullptr},
+        {"--stamp", nullptr},
+        {"--raw", nullptr}},
+       make_log},
+      {"send",
+       "send D TEXT… [--no-enter]",
+       "types TEXT and Enter; '-' types stdin",
+       Action::write,
+       true,
+       true,
+       2,
+       2,
+       {{"--no-enter", nullptr}},
+       make_send},
+      {"expect",
+       "expect D RE [--timeout S]",
+       "waits (60 s) for new output that matches, prints the line; 1: timed out",
+       Action::watch,
+       true,
+       false,
+       2,
+       2,
+       {{"--timeout", "S"}},
+       make_expect},
+      {"break",
+       "break D [--ms N]",
+       "sends a break",
+       Action::write,
+       true,
+       false,
+       1,
+       1,
+       {{"--ms", "N"}},
+       make_break},
+      {"note",
+       "note D TEXT…",
+       "a remark for the console's log and the journal",
+       Action::watch,
+       true,
+       true,
+       2,
+       2,
+       {},
        make_note},
-      {"who", "who [--json]", "who is logged in, and what they do", none, false, false, 0, 0, {{"--json", nullptr}},
+      {"who",
+       "who [--json]",
+       "who is logged in, and what they do",
+       none,
+       false,
+       false,
+       0,
+       0,
+       {{"--json", nullptr}},
        make_who},
       {"kick", "kick ID", "ends a session; others' need 'admin'", none, false, false, 1, 1, {}, make_kick},
-      {"status", "status [--json]", "how this board itself is", none, false, false, 0, 0, {{"--json", nullptr}},
+      {"status",
+       "status [--json]",
+       "how this board itself is",
+       none,
+       false,
+       false,
+       0,
+       0,
+       {{"--json", nullptr}},
        make_status},
       {"metrics", "metrics", "figures for Prometheus", none, false, false, 0, 0, {}, make_metrics},
-      {"reload", "reload", "reads the configuration again; needs 'admin'", none, false, false, 0, 0, {}, make_reload},
+      {"reload",
+       "reload",
+       "reads the configuration again; needs 'admin'",
+       none,
+       false,
+       false,
+       0,
+       0,
+       {},
+       make_reload},
       {"help", "help [WORD]", "this, or more on one command", none, false, false, 0, 1, {}, make_help},
       {"version", "version", "what runs here", none, false, false, 0, 0, {}, make_version},
   };

@@ -10,10 +10,10 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::size_t kFullRead = 2048;           // a pty gives at most 4095 bytes a read: more are behind it
-constexpr std::size_t kMostATurn = 256 * 1024;    // then others have their turn
-constexpr milliseconds kTypingLasts{500};         // how long after a keystroke output is read at once
-constexpr milliseconds kPatience{200};            // reading pauses so long for a crowded archive
+constexpr std::size_t kFullRead = 2048;         // a pty gives at most 4095 bytes a read: more are behind it
+constexpr std::size_t kMostATurn = 256 * 1024;  // then others have their turn
+constexpr milliseconds kTypingLasts{500};       // how long after a keystroke output is read at once
+constexpr milliseconds kPatience{200};          // reading pauses so long for a crowded archive
 constexpr unsigned kEmptyTicks = 5;
 
 }  // namespace
@@ -238,13 +238,15 @@ void Console::dismiss(const std::string& why) {
   fit_scrollback();
 }
 
-// --- the keyboard -------------------------------------------------------------------------------------------------
+// --- the keyboard
+// -------------------------------------------------------------------------------------------------
 
 base::Result<std::unique_ptr<Writer>> Console::claim(Attachment& attachment, Claim how) {
   if (how == Claim::join && writer_) {
     std::unique_ptr<Writer> writer(new Writer(*this, attachment, true));
     joined_.push_back(writer.get());
-    announce(str(attachment.name(), " joined ", writer_->attachment_.name(), " at the keyboard"), &attachment);
+    announce(str(attachment.name(), " joined ", writer_->attachment_.name(), " at the keyboard"),
+             &attachment);
     return writer;
   }
   if (how != Claim::force && (writer_ || (offered_to_ && offered_to_ != &attachment))) {
@@ -265,7 +267,8 @@ base::Result<std::unique_ptr<Writer>> Console::claim(Attachment& attachment, Cla
   withdraw_offer();
   std::unique_ptr<Writer> writer(new Writer(*this, attachment, false));
   writer_ = writer.get();
-  announce(str(attachment.name(), how == Claim::force ? " forced the keyboard" : " took the keyboard"), &attachment);
+  announce(str(attachment.name(), how == Claim::force ? " forced the keyboard" : " took the keyboard"),
+           &attachment);
   return writer;
 }
 
@@ -301,7 +304,8 @@ void Console::withdraw_offer() {
   offer_timer_.cancel();
 }
 
-// --- attachments --------------------------------------------------------------------------------------------------
+// --- attachments
+// --------------------------------------------------------------------------------------------------
 
 Attachment::Attachment(Console& console, Watcher& watcher, std::string name)
     : console_(&console),
@@ -348,7 +352,8 @@ void Attachment::leave_queue() {
   }
 }
 
-// --- writers ------------------------------------------------------------------------------------------------------
+// --- writers
+// ------------------------------------------------------------------------------------------------------
 
 Writer::Writer(Console& console, Attachment& attachment, bool joined)
     : console_(&console), attachment_(attachment), joined_(joined) {}

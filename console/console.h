@@ -23,8 +23,8 @@ class Writer;
 // How to ask for the keyboard: only if it is free; taken from whoever has it; beside whoever has it.
 enum class Claim { if_free, force, join };
 
-// A line that is held open all the time, the last it said, its transcript, who watches, and at most one who types
-// (others only by joining). Owned by its Device; its watchers come and go by Attachments.
+// A line that is held open all the time, the last it said, its transcript, who watches, and at most one who
+// types (others only by joining). Owned by its Device; its watchers come and go by Attachments.
 class Console : private Pace::Reader {
  public:
   enum class State { closed, opening, up, down };
@@ -40,7 +40,8 @@ class Console : private Pace::Reader {
     Event event;
   };
   static constexpr std::size_t kScrollbackWatched = 256 * 1024;
-  static constexpr base::milliseconds kOffer{20'000};  // how long a free keyboard is kept for the next in the queue
+  static constexpr base::milliseconds kOffer{
+      20'000};  // how long a free keyboard is kept for the next in the queue
 
   Console(Surroundings surroundings, std::string device, std::unique_ptr<Line> line);
   // Tells every watcher that it is gone().
@@ -48,8 +49,8 @@ class Console : private Pace::Reader {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  // Opens the line, and again for ever after each loss: after 1, 2, 4 … 30 s, or at once when the line says that it
-  // may be back.
+  // Opens the line, and again for ever after each loss: after 1, 2, 4 … 30 s, or at once when the line says
+  // that it may be back.
   void start();
   // Closes and opens the line now, on somebody's order.
   void reopen();
@@ -67,8 +68,8 @@ class Console : private Pace::Reader {
   std::string describe() const { return line_->describe(); }
   Offset end() const { return scrollback_.end(); }
   base::Micros last_output() const { return last_output_; }  // 0: nothing yet
-  std::string writer() const;                  // the name of who types, or empty
-  std::vector<std::string> watchers() const;   // the names of all who are attached
+  std::string writer() const;                                // the name of who types, or empty
+  std::vector<std::string> watchers() const;                 // the names of all who are attached
   std::size_t watcher_count() const { return attached_.size(); }
   // The last bytes that may be shown, at most as many as memory holds.
   std::string recent(std::size_t most) const;
@@ -110,20 +111,20 @@ class Console : private Pace::Reader {
 
   base::Timer retry_;
   unsigned failures_ = 0;
-  bool paced_ = false;          // on the Pace's list
+  bool paced_ = false;  // on the Pace's list
   unsigned empty_ticks_ = 0;
   base::Clock::time_point typed_at_{}, crowded_since_{};
 
   std::vector<Attachment*> attached_;
   Writer* writer_ = nullptr;
   std::vector<Writer*> joined_;
-  std::deque<Attachment*> queue_;   // who asked for the keyboard while it was taken
+  std::deque<Attachment*> queue_;  // who asked for the keyboard while it was taken
   Attachment* offered_to_ = nullptr;
   base::Timer offer_timer_;
 };
 
-// One watcher's place on a console, and its own position in what the console said. Owned by the watcher; the console
-// may go first: then console() is null.
+// One watcher's place on a console, and its own position in what the console said. Owned by the watcher; the
+// console may go first: then console() is null.
 class Attachment {
  public:
   ~Attachment();
@@ -134,8 +135,8 @@ class Attachment {
   const std::string& name() const { return name_; }
 
   struct Piece {
-    base::Bytes bytes;           // valid until the console reads again; empty: nothing new
-    std::uint64_t skipped = 0;   // bytes this watcher missed before them because it was too slow
+    base::Bytes bytes;          // valid until the console reads again; empty: nothing new
+    std::uint64_t skipped = 0;  // bytes this watcher missed before them because it was too slow
   };
   // What comes next; take() says how much of it was used.
   Piece next();
@@ -143,8 +144,9 @@ class Attachment {
   // Bytes to come that are ready.
   std::uint64_t waiting() const;
 
-  // The right to type, to be given back before this Attachment goes; or Fault::busy naming who has it: then the attachment is in the queue for an offer (unless
-  // `how` was force or join). Fault::unavailable when the console is gone. The Grant is for Action::write on this device.
+  // The right to type, to be given back before this Attachment goes; or Fault::busy naming who has it: then
+  // the attachment is in the queue for an offer (unless `how` was force or join). Fault::unavailable when the
+  // console is gone. The Grant is for Action::write on this device.
   base::Result<std::unique_ptr<Writer>> claim(const auth::Grant& grant, Claim how);
   void leave_queue();
 
@@ -159,8 +161,8 @@ class Attachment {
   bool wants_room_ = false;
 };
 
-// The right to type on a console while it lives. It may lose the right before (Watcher::displaced) or its console
-// (Watcher::gone): live() is false then and write() answers Fault::busy.
+// The right to type on a console while it lives. It may lose the right before (Watcher::displaced) or its
+// console (Watcher::gone): live() is false then and write() answers Fault::busy.
 class Writer {
  public:
   ~Writer();

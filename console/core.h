@@ -23,11 +23,12 @@ struct Visitor {
   std::uint64_t session = 0;     // the number that `who` shows and `kick` takes
   std::uint64_t connection = 0;  // of the SSH connection; 0: on the board itself
   base::Micros since = 0;
-  std::string doing;             // the command, or the console; for `who`
-  std::string device;            // what `doing` is about; empty: nothing that needs hiding
+  std::string doing;   // the command, or the console; for `who`
+  std::string device;  // what `doing` is about; empty: nothing that needs hiding
 };
 
-// What commands stand on: the parts of the daemon, and what only its main can do. Everything outlives the sessions.
+// What commands stand on: the parts of the daemon, and what only its main can do. Everything outlives the
+// sessions.
 struct Core {
   base::Loop& loop;
   base::Blocking& blocking;
@@ -36,9 +37,9 @@ struct Core {
   Inventory& inventory;
   std::unique_ptr<auth::Policy> policy;  // swapped whole by a reload
   std::list<std::unique_ptr<Session>> sessions;
-  std::string transcripts;               // the folder
-  std::string state;                     // the state folder
-  std::string escape;                    // two bytes
+  std::string transcripts;  // the folder
+  std::string state;        // the state folder
+  std::string escape;       // two bytes
   std::string version;
   base::Micros started = 0;
   std::uint64_t logins = 0, refusals = 0, front_starts = 0;

@@ -126,7 +126,8 @@ auth::Entry event_of(const Visitor& visitor, std::string ev) {
   return entry;
 }
 
-Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action, const std::string& device) {
+Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action,
+                           const std::string& device) {
   Result<auth::Grant> grant = core.policy->decide(visitor.who, action, device);
   if (!grant && grant.error().fault == Fault::denied)
     core.journal.note(event_of(visitor, "denied")
@@ -184,7 +185,8 @@ std::vector<std::string> complete(Core& core, const Visitor& visitor, std::strin
   if (row && head == "help" && before.find(' ') == from)
     for (const CommandRow& command : command_rows()) all.emplace_back(command.name);
   bool second = row && before.find(' ') == from;
-  bool wants_device = first || (second && (row->on_device || row->most > 0) && head != "help" && head != "kick");
+  bool wants_device =
+      first || (second && (row->on_device || row->most > 0) && head != "help" && head != "kick");
   if (wants_device)
     for (const auto& [name, device] : core.inventory.all())
       if (core.policy->may_see(visitor.who, name)) all.push_back(name);
@@ -205,10 +207,13 @@ std::string help_text(std::string_view word) {
       if (std::string_view(row.synopsis).size() > 34) {
         text += str("  ", row.synopsis, "\n", std::string(38, ' '), row.help, "\n");
       } else {
-        text += str("  ", row.synopsis, std::string(36 - std::string_view(row.synopsis).size(), ' '), row.help, "\n");
+        text += str("  ", row.synopsis, std::string(36 - std::string_view(row.synopsis).size(), ' '),
+                    row.help, "\n");
       }
     }
-    return text + "A device's name alone opens its console. Times: RFC 3339 or 10m, 2h, 3d. 'help WORD' tells more.\n";
+    return text +
+           "A device's name alone opens its console. Times: RFC 3339 or 10m, 2h, 3d. 'help WORD' tells "
+           "more.\n";
   }
   const CommandRow* row = row_named(word);
   if (!row) return "";

@@ -43,9 +43,9 @@ struct CommandRow {
 };
 const std::vector<CommandRow>& command_rows();
 
-// The one place that parses, decides and writes the refusal down. Returns the Job to start; or an Error whose fault
-// is the exit status and whose text is for the person. `stdin_taken`: the command comes from stdin itself, so it
-// can't read it.
+// The one place that parses, decides and writes the refusal down. Returns the Job to start; or an Error whose
+// fault is the exit status and whose text is for the person. `stdin_taken`: the command comes from stdin
+// itself, so it can't read it.
 base::Result<std::unique_ptr<Job>> dispatch(Core& core, Visitor& visitor, JobIo& io, std::string_view line,
                                             bool stdin_taken = false);
 
@@ -56,6 +56,7 @@ std::vector<std::string> complete(Core& core, const Visitor& visitor, std::strin
 std::string help_text(std::string_view word);
 
 // Asks the policy and notes a refusal in the journal.
-base::Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action, const std::string& device);
+base::Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action,
+                                 const std::string& device);
 
 }  // namespace oob::console

@@ -23,8 +23,8 @@ class JobIo {
   virtual void remark(std::string_view text) = 0;
   // Bytes exactly as they are, to stdout.
   virtual void raw(base::Bytes bytes) = 0;
-  // How many bytes print() and raw() should be given now. They take more, for short texts; a stream that finds no
-  // room waits for Job::room().
+  // How many bytes print() and raw() should be given now. They take more, for short texts; a stream that
+  // finds no room waits for Job::room().
   virtual std::size_t room() const = 0;
   // Job::typed() refused some input before and may be asked again.
   virtual void want_input() = 0;
@@ -33,18 +33,19 @@ class JobIo {
   virtual const Terminal& terminal() const = 0;
 };
 
-// A command that runs: made by the dispatcher, owned by a Session (or by the prompt inside one). Its JobIo outlives it.
+// A command that runs: made by the dispatcher, owned by a Session (or by the prompt inside one). Its JobIo
+// outlives it.
 class Job {
  public:
   virtual ~Job() = default;
   virtual void start() = 0;
   // Takes typed bytes and says how many; the rest is offered again after JobIo::want_input().
   virtual std::size_t typed(base::Bytes bytes) { return bytes.size(); }
-  virtual void ended() {}                           // nothing more will be typed
-  virtual void room() {}                            // there is room for output again
-  virtual void resized() {}                         // JobIo::terminal() has changed
+  virtual void ended() {}                                // nothing more will be typed
+  virtual void room() {}                                 // there is room for output again
+  virtual void resized() {}                              // JobIo::terminal() has changed
   virtual void send_break(unsigned /*milliseconds*/) {}  // an SSH break (RFC 4335); 0: the line's default
-  virtual void recheck() {}                         // the policy has changed: stop what is no longer allowed
+  virtual void recheck() {}  // the policy has changed: stop what is no longer allowed
   // Control keys are for the job; otherwise Ctrl-C at the prompt ends it.
   virtual bool wants_keys() const { return false; }
 };

@@ -8,19 +8,19 @@
 
 namespace oob::console {
 
-// One byte way to a device: a UART, another tty or pty, a TCP or Unix socket, a BMC's Serial over LAN. Owned by its
-// Console, which opens it, reads until an error, closes it and opens it again with back-off. Nothing here blocks,
-// and every callback comes later from the loop, never from inside the call that asked for it.
+// One byte way to a device: a UART, another tty or pty, a TCP or Unix socket, a BMC's Serial over LAN. Owned
+// by its Console, which opens it, reads until an error, closes it and opens it again with back-off. Nothing
+// here blocks, and every callback comes later from the loop, never from inside the call that asked for it.
 class Line {
  public:
   virtual ~Line() = default;
 
-  // Begins to open. `done` is called once, within 15 s, unless close() comes first; after success read() and write()
-  // may be called. An error says what was tried: "/dev/ttyUSB0: No such file or directory".
+  // Begins to open. `done` is called once, within 15 s, unless close() comes first; after success read() and
+  // write() may be called. An error says what was tried: "/dev/ttyUSB0: No such file or directory".
   virtual void open(std::function<void(base::Result<>)> done) = 0;
 
-  // Moves at most `most` bytes that are here already. Fault::again: none now. Any other error: the line is down, the
-  // text says why ("unplugged"), and only close() may follow.
+  // Moves at most `most` bytes that are here already. Fault::again: none now. Any other error: the line is
+  // down, the text says why ("unplugged"), and only close() may follow.
   virtual base::Result<std::size_t> read(char* to, std::size_t most) = 0;
   // Takes as much as there is room for. Fault::again: no room now; other errors as with read().
   virtual base::Result<std::size_t> write(base::Bytes bytes) = 0;
@@ -36,8 +36,8 @@ class Line {
   // May be called at any time and more than once. No callback comes after it.
   virtual void close() = 0;
 
-  // While the line is closed: `what` runs once when there is reason to open it before the back-off is over (its
-  // path came back). Lines that can't know never call it. Dropped by open() and close().
+  // While the line is closed: `what` runs once when there is reason to open it before the back-off is over
+  // (its path came back). Lines that can't know never call it. Dropped by open() and close().
   virtual void wait_return(std::function<void()> what) = 0;
 
   // For people: "/dev/ttyUSB0 115200 8N1", "tcp 192.0.2.40:4001".

@@ -32,7 +32,8 @@ Result<LogQuery> log_query(const Arguments& arguments, base::Micros now) {
   query.follow = option("--follow") != nullptr;
   if (query.raw && (query.stamp || !query.grep.empty()))
     return fail(Fault::usage, "log: --raw gives bytes as they came, without --stamp or --grep");
-  if (query.follow && query.until != INT64_MAX) return fail(Fault::usage, "log: --follow has no end, --until has");
+  if (query.follow && query.until != INT64_MAX)
+    return fail(Fault::usage, "log: --follow has no end, --until has");
   return query;
 }
 

@@ -14,7 +14,8 @@ namespace oob::console {
 // The options of `log` as a query; Fault::usage where they make none.
 base::Result<LogQuery> log_query(const Arguments& arguments, base::Micros now);
 
-// `log D`: what the console said, read from the files on a thread of its own, piece by piece as the visitor takes them;
+// `log D`: what the console said, read from the files on a thread of its own, piece by piece as the visitor
+// takes them;
 // --follow goes on with what is said now.
 class LogJob : public Job, private Watcher {
  public:

@@ -9,8 +9,9 @@ namespace oob::console {
 
 class Archive;
 
-// When to read: consoles that talk while nobody types are read together every 20 ms (5 ms when they are fast), far
-// inside the kernel's 4 KiB buffer, so that the cost per megabyte falls as the load grows. One for all consoles.
+// When to read: consoles that talk while nobody types are read together every 20 ms (5 ms when they are
+// fast), far inside the kernel's 4 KiB buffer, so that the cost per megabyte falls as the load grows. One for
+// all consoles.
 class Pace {
  public:
   static constexpr base::milliseconds kSlow{20};

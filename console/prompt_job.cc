@@ -20,7 +20,8 @@ void PromptJob::start() {
   visitor_.doing = "prompt";
   if (!editor_) return;
   Result<std::string> list = list_report(core_, visitor_, "*", false);
-  io_.print(str("oobd: ", visitor_.who.user, ", a device's name opens its console; 'help' lists commands; TAB completes.\n\n",
+  io_.print(str("oobd: ", visitor_.who.user,
+                ", a device's name opens its console; 'help' lists commands; TAB completes.\n\n",
                 list ? *list : "", "\n"));
   show();
 }

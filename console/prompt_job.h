@@ -11,9 +11,9 @@
 
 namespace oob::console {
 
-// `ssh oob` without a command: on a terminal a prompt with history and completion, and the list at the top; without
-// one, commands from stdin, one a line. Runs one command after another, each as a Job of its own; the exit status is
-// the last one's.
+// `ssh oob` without a command: on a terminal a prompt with history and completion, and the list at the top;
+// without one, commands from stdin, one a line. Runs one command after another, each as a Job of its own; the
+// exit status is the last one's.
 class PromptJob : public Job {
  public:
   PromptJob(Core& core, Visitor& visitor, JobIo& io);

@@ -19,10 +19,13 @@ namespace {
 
 const char* state_of(const Console& console) {
   switch (console.state()) {
-    case Console::State::up: return "up";
-    case Console::State::opening: return console.why_down().empty() ? "opening" : "down";
+    case Console::State::up:
+      return "up";
+    case Console::State::opening:
+      return console.why_down().empty() ? "opening" : "down";
     case Console::State::down:
-    case Console::State::closed: break;
+    case Console::State::closed:
+      break;
   }
   return "down";
 }
@@ -30,7 +33,8 @@ const char* state_of(const Console& console) {
 std::vector<Device*> visible(Core& core, const Visitor& visitor, const std::string& glob) {
   std::vector<Device*> devices;
   for (const auto& [name, device] : core.inventory.all())
-    if (base::glob_match(glob, name) && core.policy->may_see(visitor.who, name)) devices.push_back(device.get());
+    if (base::glob_match(glob, name) && core.policy->may_see(visitor.who, name))
+      devices.push_back(device.get());
   return devices;
 }
 
@@ -52,7 +56,9 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string ago(Micros time, Micros now) { return time == 0 ? "never" : str(base::human_span(now - time), " ago"); }
+std::string ago(Micros time, Micros now) {
+  return time == 0 ? "never" : str(base::human_span(now - time), " ago");
+}
 
 // Prometheus: a label's value escapes \, " and newline.
 std::string label(std::string_view value) {
@@ -85,7 +91,8 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
   if (devices.empty() && plain) return auth::Policy::no_such_device(glob);
   Micros now = base::wall_now();
   std::string text;
-  std::vector<std::vector<std::string>> rows = {{"DEVICE", "STATE", "WRITER", "WATCHERS", "LAST OUTPUT", "LINE"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"DEVICE", "STATE", "WRITER", "WATCHERS", "LAST OUTPUT", "LINE"}};
   for (Device* device : devices) {
     const Console& console = *device->console;
     std::string state = state_of(console);
@@ -96,7 +103,8 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
       object["power"] = nullptr;
       object["writer"] = console.writer().empty() ? json::value(nullptr) : json::value(console.writer());
       object["watchers"] = std::move(watchers);
-      object["last_output"] = console.last_output() ? json::value(base::rfc3339(console.last_output())) : json::value(nullptr);
+      object["last_output"] =
+          console.last_output() ? json::value(base::rfc3339(console.last_output())) : json::value(nullptr);
       object["bytes"] = console.end();
       if (state != "up") object["why"] = console.why_down();
       text += json::serialize(object) + "\n";
@@ -119,11 +127,16 @@ std::string who_report(Core& core, const Visitor& visitor, bool as_json) {
   for (const auto& session : core.sessions) {
     const Visitor& other = session->visitor();
     bool hidden = !other.device.empty() && !core.policy->may_see(visitor.who, other.device);
-    std::string doing = hidden ? "" : other.device.empty() ? other.doing : str(other.doing, " ", other.device);
+    std::string doing = hidden                 ? ""
+                        : other.device.empty() ? other.doing
+                                               : str(other.doing, " ", other.device);
     if (as_json) {
-      json::object object{{"id", other.session},           {"user", other.who.user},
-                          {"from", other.who.source},      {"key", other.who.key},
-                          {"since", base::rfc3339(other.since)}, {"doing", doing}};
+      json::object object{{"id", other.session},
+                          {"user", other.who.user},
+                          {"from", other.who.source},
+                          {"key", other.who.key},
+                          {"since", base::rfc3339(other.since)},
+                          {"doing", doing}};
       text += json::serialize(object) + "\n";
     } else {
       rows.push_back({str(other.session), other.who.user, other.who.source, ago(other.since, now), doing});
@@ -140,16 +153,11 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   std::string journal = core.journal.trouble(), transcripts = core.archive.trouble();
   Micros now = base::wall_now();
   if (as_json) {
-    json::object object{{"version", core.version},
-                        {"started", base::rfc3339(core.started)},
-                        {"devices", devices.size()},
-                        {"lines_up", up},
-                        {"sessions", core.sessions.size()},
-                        {"logins", core.logins},
-                        {"refusals", core.refusals},
-                        {"front_starts", core.front_starts},
-                        {"disk_total", disk.total},
-                        {"disk_free", disk.free}};
+    json::object object{{"version", core.version},          {"started", base::rfc3339(core.started)},
+                        {"devices", devices.size()},        {"lines_up", up},
+                        {"sessions", core.sessions.size()}, {"logins", core.logins},
+                        {"refusals", core.refusals},        {"front_starts", core.front_starts},
+                        {"disk_total", disk.total},         {"disk_free", disk.free}};
     object["journal"] = journal.empty() ? "ok" : journal;
     object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
     return json::serialize(object) + "\n";
@@ -184,7 +192,8 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   std::vector<Device*> devices = visible(core, visitor, "*");
   family("line_up", "gauge", "1 while the line is open");
   for (Device* d : devices)
-    text += str("oobd_line_up{device=\"", label(d->name), "\"} ", d->console->state() == Console::State::up ? 1 : 0, "\n");
+    text += str("oobd_line_up{device=\"", label(d->name), "\"} ",
+                d->console->state() == Console::State::up ? 1 : 0, "\n");
   family("console_bytes_total", "counter", "bytes the console said since the daemon started");
   for (Device* d : devices)
     text += str("oobd_console_bytes_total{device=\"", label(d->name), "\"} ", d->console->end(), "\n");
@@ -199,7 +208,8 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   figure("disk_total_bytes", "gauge", "size of the file system of the state folder", disk.total);
   figure("disk_free_bytes", "gauge", "free bytes of it", disk.free);
   figure("journal_ok", "gauge", "1 while the journal can be written", core.journal.trouble().empty() ? 1 : 0);
-  figure("transcripts_ok", "gauge", "1 while transcripts can be written", core.archive.trouble().empty() ? 1 : 0);
+  figure("transcripts_ok", "gauge", "1 while transcripts can be written",
+         core.archive.trouble().empty() ? 1 : 0);
   return text;
 }
 

@@ -7,8 +7,8 @@
 
 namespace oob::console {
 
-// Texts that tell how things are, of what this visitor may see: tables for people, or JSON (one object, or one per
-// line for lists). Field names are the contract's and stay.
+// Texts that tell how things are, of what this visitor may see: tables for people, or JSON (one object, or
+// one per line for lists). Field names are the contract's and stay.
 
 // Devices that match `glob`. Fault::missing when `glob` is a plain name of none that may be seen.
 base::Result<std::string> list_report(Core& core, const Visitor& visitor, const std::string& glob, bool json);

@@ -10,8 +10,8 @@ namespace oob::console {
 // Counts the bytes a console has said since the daemon started; never wraps, never goes back.
 using Offset = std::uint64_t;
 
-// The last bytes a console said: one copy for all readers, addressed by absolute offsets. A ring whose memory is
-// taken when the first byte comes.
+// The last bytes a console said: one copy for all readers, addressed by absolute offsets. A ring whose memory
+// is taken when the first byte comes.
 class Scrollback {
  public:
   explicit Scrollback(std::size_t capacity) : capacity_(capacity) {}
@@ -21,8 +21,8 @@ class Scrollback {
   Offset begin() const { return end_ - size_; }  // the oldest byte held
   Offset end() const { return end_; }            // one past the newest
 
-  // The longest run in one piece from `from`. REQUIRES: begin() <= from <= end(). Valid until the next append() or
-  // set_capacity().
+  // The longest run in one piece from `from`. REQUIRES: begin() <= from <= end(). Valid until the next
+  // append() or set_capacity().
   base::Bytes at(Offset from) const;
   // The last `most` bytes (or fewer) in one string.
   std::string tail(std::size_t most) const;

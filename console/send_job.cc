@@ -74,8 +74,8 @@ void SendJob::push() {
     if (ended_) finish(kDone);
   } else if (!stalled_.waiting()) {
     stalled_.after(kStalled, [this] {
-      stop(fail(Fault::unavailable, str(device_, ": takes no input since ", kStalled.count(), " s; ", pending_.size(),
-                                        " bytes were not typed")));
+      stop(fail(Fault::unavailable, str(device_, ": takes no input since ", kStalled.count(), " s; ",
+                                        pending_.size(), " bytes were not typed")));
     });
   }
   if (was_full && pending_.size() < kMostPending) io_.want_input();
@@ -87,7 +87,8 @@ void SendJob::more() {
 }
 
 void SendJob::displaced(const std::string& by) {
-  std::string text = str(device_, ": ", by, " forced the keyboard; ", pending_.size(), " bytes were not typed");
+  std::string text =
+      str(device_, ": ", by, " forced the keyboard; ", pending_.size(), " bytes were not typed");
   core_.loop.post(life_.wrap([this, text] { stop(fail(Fault::busy, text)); }));
 }
 

@@ -11,17 +11,17 @@
 
 namespace oob::console {
 
-// `send D TEXT`: takes the keyboard if it is free, types the text, or all of stdin, and lets go. Also `break`. What is
-// to be done is in the journal before it is done.
+// `send D TEXT`: takes the keyboard if it is free, types the text, or all of stdin, and lets go. Also
+// `break`. What is to be done is in the journal before it is done.
 class SendJob : public Job, private Watcher {
  public:
   static constexpr std::chrono::seconds kStalled{30};  // the line takes nothing for so long: given up
   static constexpr std::size_t kMostPending = 64 * 1024;
 
   struct Work {
-    std::string text;            // to be typed
-    bool from_stdin = false;     // and all of stdin
-    bool is_break = false;       // instead: a break of so many milliseconds
+    std::string text;         // to be typed
+    bool from_stdin = false;  // and all of stdin
+    bool is_break = false;    // instead: a break of so many milliseconds
     unsigned milliseconds = 0;
   };
 

@@ -29,7 +29,8 @@ Session::~Session() { job_.reset(); }
 
 void Session::begin() { wait_readable(); }
 
-// --- from the visitor -----------------------------------------------------------------------------------------------
+// --- from the visitor
+// -----------------------------------------------------------------------------------------------
 
 void Session::wait_readable() {
   if (!closed_) watch_.readable([this] { readable(); });
@@ -46,7 +47,8 @@ void Session::readable() {
   take_frames();
 }
 
-// Goes on while the job takes what is typed; what it refuses stays here, the rest in the socket, and so with the client.
+// Goes on while the job takes what is typed; what it refuses stays here, the rest in the socket, and so with
+// the client.
 void Session::take_frames() {
   while (!closed_) {
     if (!input_.empty()) {
@@ -91,8 +93,12 @@ bool Session::take_frame(Frame kind, base::Bytes payload) {
   }
   base::wire::Reader reader(payload);
   switch (kind) {
-    case Frame::data: input_ = payload; return true;
-    case Frame::eof: eof_ = true; return true;
+    case Frame::data:
+      input_ = payload;
+      return true;
+    case Frame::eof:
+      eof_ = true;
+      return true;
     case Frame::resize:
       terminal_.columns = std::clamp(reader.u32(), 1u, 1000u);
       terminal_.rows = std::clamp(reader.u32(), 1u, 1000u);
@@ -107,7 +113,8 @@ bool Session::take_frame(Frame kind, base::Bytes payload) {
       // The only ones a client sends on purpose; the job ends as if the visitor had hung up.
       if (payload == "INT" || payload == "TERM" || payload == "HUP") finish(kInterrupted);
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -157,7 +164,8 @@ void Session::recheck() {
   if (job_ && !over_) job_->recheck();
 }
 
-// --- to the visitor -------------------------------------------------------------------------------------------------
+// --- to the visitor
+// -------------------------------------------------------------------------------------------------
 
 void Session::print(std::string_view text) {
   if (!terminal_.pty) return raw(text);
@@ -234,7 +242,8 @@ void Session::close() {
   if (!over_) core_.journal.note(event_of(visitor_, "session.close").with("status", std::int64_t{-1}));
   over_ = true;
   core_.loop.post([core = &core_, self = this] {
-    core->sessions.remove_if([self](const std::unique_ptr<Session>& session) { return session.get() == self; });
+    core->sessions.remove_if(
+        [self](const std::unique_ptr<Session>& session) { return session.get() == self; });
   });
 }
 
@@ -245,7 +254,8 @@ Session* session_numbered(Core& core, std::uint64_t number) {
 }
 
 void add_session(Core& core, base::Fd socket, Visitor visitor, Session::Terms terms) {
-  core.sessions.push_back(std::make_unique<Session>(core, std::move(socket), std::move(visitor), std::move(terms)));
+  core.sessions.push_back(
+      std::make_unique<Session>(core, std::move(socket), std::move(visitor), std::move(terms)));
   core.sessions.back()->begin();
 }
 

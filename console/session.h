@@ -12,12 +12,15 @@
 
 namespace oob::console {
 
-// One visitor: the core's end of one session socket, from the front or from `oobd ctl`. Reads frames, starts the Job
-// that was asked for, and moves its output as the socket takes it. Lives in Core::sessions and takes itself out.
+// One visitor: the core's end of one session socket, from the front or from `oobd ctl`. Reads frames, starts
+// the Job that was asked for, and moves its output as the socket takes it. Lives in Core::sessions and takes
+// itself out.
 class Session : private JobIo {
  public:
-  static constexpr std::size_t kMostOut = 32 * 1024;  // bytes waiting for the socket; then the Job has no room
-  static constexpr std::chrono::seconds kLastWords{10};  // for a peer that does not take the end of the output
+  static constexpr std::size_t kMostOut =
+      32 * 1024;  // bytes waiting for the socket; then the Job has no room
+  static constexpr std::chrono::seconds kLastWords{
+      10};  // for a peer that does not take the end of the output
 
   struct Terms {
     bool has_forced_command = false;
@@ -61,8 +64,8 @@ class Session : private JobIo {
   base::Fd socket_;
   base::Watch watch_;
   base::wire::Frames frames_;
-  std::string input_;    // of a data frame, not yet taken by the job
-  std::string out_;      // frames the socket has not taken
+  std::string input_;  // of a data frame, not yet taken by the job
+  std::string out_;    // frames the socket has not taken
   Terminal terminal_;
   std::unique_ptr<Job> job_;
   bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false, wants_room_ = false;

@@ -9,7 +9,11 @@ using base::Result;
 using base::str;
 
 WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments)
-    : core_(core), visitor_(visitor), io_(io), device_(arguments.device->name), raw_(arguments.has("--raw")) {}
+    : core_(core),
+      visitor_(visitor),
+      io_(io),
+      device_(arguments.device->name),
+      raw_(arguments.has("--raw")) {}
 
 WatchJob::~WatchJob() = default;
 
@@ -68,7 +72,8 @@ void WatchJob::stop(const base::Error& error) {
   io_.finish(static_cast<int>(error.fault));
 }
 
-// --- expect ---------------------------------------------------------------------------------------------------------
+// --- expect
+// ---------------------------------------------------------------------------------------------------------
 
 ExpectJob::ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments,
                      std::unique_ptr<RE2> expression, base::milliseconds timeout)

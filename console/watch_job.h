@@ -12,8 +12,8 @@
 
 namespace oob::console {
 
-// `watch D`: what the console says from now on, as a stream: as lines without control sequences, or --raw exactly.
-// Ends with the visitor.
+// `watch D`: what the console says from now on, as a stream: as lines without control sequences, or --raw
+// exactly. Ends with the visitor.
 class WatchJob : public Job, private Watcher {
  public:
   static constexpr std::size_t kMostLine = 16 * 1024;  // what is longer becomes several lines
@@ -42,15 +42,15 @@ class WatchJob : public Job, private Watcher {
   base::Life life_;
 };
 
-// `expect D RE`: waits until something new matches, prints that line. A line that has not ended matches too, since
-// prompts don't end.
+// `expect D RE`: waits until something new matches, prints that line. A line that has not ended matches too,
+// since prompts don't end.
 class ExpectJob : public Job, private Watcher {
  public:
   static constexpr std::size_t kMostLine = 16 * 1024;  // what is longer is looked at in pieces of this size
 
   // REQUIRES: expression->ok().
-  ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments, std::unique_ptr<RE2> expression,
-            base::milliseconds timeout);
+  ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments,
+            std::unique_ptr<RE2> expression, base::milliseconds timeout);
   void start() override;
 
  private:

@@ -10,6 +10,8 @@
 namespace oob {
 namespace {
 
+constexpr std::size_t kMostReason = 5000;  // bytes of a message with a path in it
+
 std::string folder_of(const std::string& file) {
   std::error_code error;
   std::filesystem::path whole = std::filesystem::absolute(file, error);
@@ -105,9 +107,11 @@ void ConfigReader::read_user(const Member& user) {
 void ConfigReader::read_keys(const Node& value, const std::string& path) {
   if (!keys_read_.insert(path).second) return;
   base::Result<std::string> text = files_.read_keys(path);
-  if (!text) return faults_.add(value.place, base::str("keys: ", text.error().what));
+  if (!text)
+    return faults_.add(value.place, base::str("keys: ", base::printable(text.error().what, kMostReason)));
   for (const auth::KeyFault& fault : auth::parse_authorized_keys(*text).faults) {
-    faults_.add(value.place, ConfigFault{value.text, fault.line, fault.column, fault.message});
+    faults_.add(value.place, ConfigFault{base::printable(value.text, kMostReason), fault.line, fault.column,
+                                         fault.message});
   }
 }
 
@@ -158,9 +162,13 @@ void ConfigReader::read_bmc(const Member& bmc) {
 
 void ConfigReader::read_password(const Node& value, const std::string& path) {
   base::Result<std::string> text = files_.read_secret(path);
-  if (!text) return faults_.add(value.place, base::str("password_file: ", text.error().what));
+  if (!text)
+    return faults_.add(value.place,
+                       base::str("password_file: ", base::printable(text.error().what, kMostReason)));
   base::Result<> right = check_password(*text);
-  if (!right) faults_.add(value.place, base::str("password_file: ", path, ": ", right.error().what));
+  if (!right)
+    faults_.add(value.place,
+                base::str("password_file: ", base::printable(path, kMostReason), ": ", right.error().what));
 }
 
 void ConfigReader::read_device(const Member& device) {

@@ -10,8 +10,8 @@
 #undef TOML_SHARED_LIB
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
-// toml++ 3.3 asserts (or, with NDEBUG, promises the compiler) that a key begins with a key's character in places
-// where the document decides that; without the assertion the next lines find the fault and say it.
+// toml++ 3.3 asserts (or, with NDEBUG, promises the compiler) that a key begins with a key's character in
+// places where the document decides that; without the assertion the next lines find the fault and say it.
 #undef NDEBUG
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #define TOML_MAX_NESTED_VALUES OOBD_MOST_NESTED

@@ -1,1 +1,150 @@
-int main() { return 0; }
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "console/dispatcher.h"
+#include "oobd/check.h"
+#include "oobd/config.h"
+#include "oobd/ctl.h"
+#include "oobd/demo.h"
+#include "oobd/server.h"
+#include "serial/ports.h"
+#include "ssh/front.h"
+
+namespace {
+
+using oob::base::Fault;
+using oob::base::str;
+
+constexpr int kUsage = static_cast<int>(Fault::usage);
+constexpr int kControl = 3;  // the descriptor on which the front finds the core
+
+constexpr const char* kHelp =
+    "oobd: an out-of-band management console server\n"
+    "\n"
+    "  oobd serve [-c FILE]            the daemon, in the foreground\n"
+    "  oobd check [-c FILE]            reads the configuration and all it names; tells each fault\n"
+    "  oobd demo [--dir DIR] [--port N]  a daemon with devices of this machine, and the ssh line to type\n"
+    "  oobd ports [--json]             the serial ports of this machine, as configuration\n"
+    "  oobd ctl [-c FILE | --state DIR] [COMMAND…]  a command of the running daemon, as root or its user\n"
+    "  oobd help [WORD]                this, or more on a command\n"
+    "  oobd --version\n"
+    "\n"
+    "The configuration is /etc/oobd/oobd.toml unless -c names another. Commands by ssh or ctl:\n"
+    "\n";
+
+int complain(const std::string& what) {
+  std::fprintf(stderr, "oobd: %s\n('oobd help' tells how)\n", what.c_str());
+  return kUsage;
+}
+
+// The words after the subcommand, options taken out. Options end at the first other word when `stop_at_word`.
+struct Line {
+  std::string file = "/etc/oobd/oobd.toml", directory, state;
+  unsigned port = 0;
+  bool json = false;
+  std::vector<std::string> words;
+  std::string fault;
+};
+
+Line parse(const std::vector<std::string>& arguments, const std::string& allowed, bool stop_at_word) {
+  Line line;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (stop_at_word && (!line.words.empty() || word[0] != '-')) {
+      line.words.push_back(word);
+      continue;
+    }
+    auto is = [&](const char* name, const char* letter) {
+      return word == name && allowed.find(letter) != std::string::npos;
+    };
+    if (is("--json", "j")) {
+      line.json = true;
+    } else if (is("-c", "c") || is("--dir", "d") || is("--port", "p") || is("--state", "s")) {
+      if (i + 1 == arguments.size()) {
+        line.fault = word + " needs a value";
+        return line;
+      }
+      const std::string& value = arguments[++i];
+      if (word == "-c") line.file = value;
+      if (word == "--dir") line.directory = value;
+      if (word == "--state") line.state = value;
+      if (word == "--port" && (!oob::base::parse_number(value, line.port) || line.port > 65535)) {
+        line.fault = str("--port ", value, ": not a port");
+        return line;
+      }
+    } else if (!word.empty() && word[0] == '-') {
+      line.fault = "no such option here: " + word;
+      return line;
+    } else {
+      line.words.push_back(word);
+    }
+  }
+  return line;
+}
+
+int ports(const Line& line) {
+  auto ports = oob::serial::list_ports();
+  if (!ports) {
+    std::fprintf(stderr, "oobd: %s\n", ports.error().what.c_str());
+    return static_cast<int>(ports.error().fault);
+  }
+  std::printf("%s",
+              (line.json ? oob::serial::ports_json(*ports) + "\n" : oob::serial::ports_toml(*ports)).c_str());
+  return 0;
+}
+
+int ctl(const Line& line) {
+  std::string state = line.state;
+  if (state.empty()) {
+    oob::ConfigOutcome outcome = oob::read_config(line.file);
+    if (!outcome.config) {
+      std::fprintf(stderr, "oobd: %s\noobd: 'oobd ctl --state DIR …' needs no configuration\n",
+                   outcome.faults.front().text().c_str());
+      return static_cast<int>(Fault::config);
+    }
+    state = outcome.config->state;
+  }
+  return oob::run_ctl(state, line.words);
+}
+
+int help(const Line& line) {
+  std::string word = line.words.empty() ? "" : line.words[0];
+  std::string text = oob::console::help_text(word);
+  if (text.empty()) return complain("no such command: " + oob::base::printable(word, 60));
+  std::printf("%s%s", word.empty() ? kHelp : "", text.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  std::vector<std::string> arguments(values + (count > 0 ? 1 : 0), values + count);
+  std::string what = arguments.empty() ? "" : arguments[0];
+  if (what == "front" && count == 2) return oob::ssh::run_front(kControl);
+  if (what == "--version" || what == "version") {
+    std::printf("%s\n", oob::version().c_str());
+    return 0;
+  }
+  const char* allowed = what == "serve" || what == "check" ? "c"
+                        : what == "demo"                   ? "dp"
+                        : what == "ports"                  ? "j"
+                        : what == "ctl"                    ? "cs"
+                                                           : "";
+  Line line = parse(arguments, allowed, what == "ctl");
+  bool words_allowed = what == "ctl" || what == "help";
+  if (!line.fault.empty()) return complain(line.fault);
+  if (!words_allowed && !line.words.empty()) return complain(what + ": '" + line.words[0] + "' is too much");
+  if (what == "serve") return oob::run_serve(line.file);
+  if (what == "check") return oob::run_check(line.file);
+  if (what == "demo") return oob::run_demo(line.directory, line.port);
+  if (what == "ports") return ports(line);
+  if (what == "ctl") return ctl(line);
+  if (what == "help" || what == "--help" || what == "-h") return help(line);
+  if (what.empty()) {
+    help(line);
+    return kUsage;
+  }
+  return complain("no such command: " + oob::base::printable(what, 60));
+}

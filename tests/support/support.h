@@ -23,8 +23,8 @@ class TempDir {
 void write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
 std::string read_file(const std::string& path);  // empty where there is none
 
-// Runs the loop until `condition` holds; false when it did not within `limit`. The condition is asked after every
-// few milliseconds at the latest.
+// Runs the loop until `condition` holds; false when it did not within `limit`. The condition is asked after
+// every few milliseconds at the latest.
 bool run_until(base::Loop& loop, std::function<bool()> condition,
                base::milliseconds limit = base::milliseconds(10'000));
 
@@ -34,7 +34,7 @@ struct Pty {
   base::Fd gear;
   std::string path;
   base::Fd keep;  // the path's end held open, so that closing the Line is not an end for the gear
-  void say(const std::string& bytes);          // blocks until all is written
+  void say(const std::string& bytes);  // blocks until all is written
   std::string hear(std::size_t at_least, base::milliseconds limit = base::milliseconds(5000));
 };
 

@@ -1,0 +1,158 @@
+#include "oobd/demo.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include "auth/host_key.h"
+#include "base/log.h"
+#include "oobd/demo_gear.h"
+#include "oobd/server.h"
+
+namespace oob {
+
+namespace fs = std::filesystem;
+using base::Result;
+using base::str;
+
+namespace {
+
+struct Removed {  // the temporary folder goes with the demo
+  std::string path;
+  ~Removed() {
+    std::error_code ignored;  // what can't be removed is below /tmp and named on the screen
+    if (!path.empty()) fs::remove_all(path, ignored);
+  }
+};
+
+std::vector<std::string> shell() {
+  const passwd* me = ::getpwuid(::geteuid());
+  std::string path = me && me->pw_shell && *me->pw_shell ? me->pw_shell : "/bin/sh";
+  if (path.find("nologin") != std::string::npos || path.find("/false") != std::string::npos) path = "/bin/sh";
+  return {path, "-l"};
+}
+
+// Something of this machine that talks without being asked: its journal, its kernel log, or its load.
+std::vector<std::string> talker() {
+  bool journal = fs::exists("/run/systemd/journal/socket") && fs::exists("/usr/bin/journalctl");
+  if (journal) return {"journalctl", "--follow", "--lines=20", "--no-pager"};
+  if (::access("/dev/kmsg", R_OK) == 0 && fs::exists("/usr/bin/dmesg")) {
+    return {"/bin/sh", "-c", "dmesg --follow 2>/dev/null & while :; do uptime; sleep 5; done"};
+  }
+  return {"/bin/sh", "-c", "while :; do uptime; sleep 5; done"};
+}
+
+Result<> write(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) return base::system_error(path);
+  ::chmod(path.c_str(), 0600);
+  return {};
+}
+
+// The folder's files: a key for the visitor, and the configuration that lets it in.
+Result<std::string> furnish(const std::string& directory, unsigned port, const DemoGear& edge,
+                            const DemoGear& log) {
+  std::error_code error;
+  fs::create_directories(directory + "/key", error);
+  if (error) return base::fail(base::Fault::config, str(directory, "/key: ", error.message()));
+  ::chmod((directory + "/key").c_str(), 0700);
+  Result<auth::HostKey> key = auth::HostKey::load_or_make(directory + "/key", auth::HostKeyKind::ed25519);
+  if (!key) return key.error();
+  Result<> keys = write(directory + "/authorized_keys", key->public_line() + " demo\n");
+  if (!keys) return keys.error();
+  std::string file = directory + "/oobd.toml";
+  Result<> config =
+      write(file, str("[server]\n"
+                      "listen = [\"127.0.0.1:",
+                      port,
+                      "\"]\n"
+                      "state  = \"state\"\n\n"
+                      "[user.demo]\nkeys  = \"authorized_keys\"\nroles = [\"operator\"]\n\n"
+                      "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"admin\"]\n\n"
+                      "[device.edge1]   # a login shell of this machine\n"
+                      "line  = { serial = \"",
+                      edge.port(),
+                      "\", baud = 115200 }\nmodel = \"linux\"\n\n"
+                      "[device.board]   # what this machine says by itself\n"
+                      "line = { serial = \"",
+                      log.port(), "\" }\n"));
+  if (!config) return config.error();
+  return file;
+}
+
+void say_how(const std::string& directory, const Server& server, const std::string& address) {
+  std::string port = address.substr(address.rfind(':') + 1);
+  std::string hosts = directory + "/known_hosts", lines;
+  for (const std::string& key : server.host_key_lines()) lines += str("[127.0.0.1]:", port, " ", key, "\n");
+  if (Result<> written = write(hosts, lines); !written) base::log(written.error().what);
+  std::string ssh =
+      str("ssh -p ", port, " -i ", directory,
+          "/key/host_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=", hosts, " demo@127.0.0.1");
+  std::printf(
+      "\nedge1 is a login shell of this machine, board is what it says by itself. In another terminal:\n\n"
+      "  %s\n\nStraight to a console: add -t before and edge1 after. ^Ec . leaves it, ^Ec ? helps.\n"
+      "Everything is below %s. Ctrl-C here ends the demo.\n\n",
+      ssh.c_str(), directory.c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_demo(const std::string& wanted, unsigned port) {
+  ::signal(SIGPIPE, SIG_IGN);
+  Removed removed;
+  std::string directory = wanted;
+  if (directory.empty()) {
+    directory = (fs::temp_directory_path() / "oobd-demo-XXXXXX").string();
+    if (!::mkdtemp(directory.data())) {
+      base::log(base::system_error(directory).what);
+      return static_cast<int>(base::Fault::internal);
+    }
+    removed.path = directory;
+  } else {
+    std::error_code error;
+    fs::create_directories(directory, error);
+    directory = fs::absolute(directory, error).lexically_normal().string();
+  }
+  base::Loop loop;
+  DemoGear edge(loop, shell()), log(loop, talker());
+  for (DemoGear* gear : {&edge, &log}) {
+    Result<> started = gear->start();
+    if (started) continue;
+    base::log(started.error().what);
+    return static_cast<int>(started.error().fault);
+  }
+  Result<std::string> file = furnish(directory, port, edge, log);
+  if (!file) {
+    base::log(file.error().what);
+    return static_cast<int>(file.error().fault);
+  }
+  Server server(loop, *file);
+  base::Signals signals(loop, {SIGHUP, SIGTERM, SIGINT, SIGCHLD}, [&](int number) {
+    if (number != SIGCHLD) return loop.stop();
+    server.child_ended();
+    edge.child_ended();
+    log.child_ended();
+  });
+  Result<> started = server.start(
+      [&](const std::vector<std::string>& addresses) { say_how(directory, server, addresses.front()); });
+  if (!started) {
+    base::log(started.error().what);
+    return static_cast<int>(started.error().fault);
+  }
+  loop.run();
+  std::printf("\nthe demo is over\n");
+  return 0;
+}
+
+}  // namespace oob

@@ -1,0 +1,160 @@
+#include "oobd/front_process.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/log.h"
+#include "base/unix_socket.h"
+#include "oobd/self_path.h"
+
+namespace oob {
+
+using base::Result;
+using base::str;
+using base::wire::Control;
+
+namespace {
+
+// The front finds its control socket as descriptor 3, an empty environment, and no signal blocked.
+Result<pid_t> spawn_front(int control) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, control, 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none, standard;
+  sigemptyset(&none);
+  sigemptyset(&standard);
+  for (int number : {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD}) sigaddset(&standard, number);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &standard);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  // A process group of its own: Ctrl-C at a terminal is for the core, which then ends the front.
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  std::string path = self_path();
+  char name[] = "oobd", word[] = "front";
+  char* arguments[] = {name, word, nullptr};
+  char* environment[] = {nullptr};
+  pid_t pid = -1;
+  int failed = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments, environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (failed) return base::system_error(str("start ", path, " front"), failed);
+  return pid;
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return str("signal ", WTERMSIG(status));
+  return str("exit status ", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+}  // namespace
+
+FrontProcess::FrontProcess(base::Loop& loop, base::wire::Setup setup, std::vector<Gate> gates, Hooks hooks)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      gates_(std::move(gates)),
+      hooks_(std::move(hooks)),
+      again_(loop) {}
+
+FrontProcess::~FrontProcess() {
+  watch_.reset();
+  control_.reset();  // its end is the order to stop
+  for (std::string& key : setup_.host_keys) key.assign(key.size(), '\0');
+  if (pid_ < 0) return;
+  for (int i = 0; i < 100; ++i) {
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return;
+    ::usleep(10'000);  // the loop has ended: nobody else is kept waiting
+  }
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+void FrontProcess::start() {
+  started_at_ = base::Clock::now();
+  Result<std::pair<base::Fd, base::Fd>> pair = base::socket_pair(SOCK_SEQPACKET);
+  Result<pid_t> pid = pair ? spawn_front(pair->second.get()) : Result<pid_t>(pair.error());
+  if (!pid) {
+    base::log(str("front: ", pid.error().what));
+    again_.after(base::milliseconds(1000), [this] { start(); });
+    return;
+  }
+  pid_ = *pid;
+  control_ = std::move(pair->first);
+  watch_ = std::make_unique<base::Watch>(loop_, control_.get());
+  out_.clear();
+  hooks_.started();
+  queue({base::wire::packet(Control::setup, setup_.encode()), -1});
+  for (const Gate& gate : gates_)
+    queue({base::wire::packet(Control::listen, base::wire::Listen{gate.address}.encode()), gate.fd});
+  watch_->readable([this] { readable(); });
+}
+
+void FrontProcess::send(Control kind, base::Bytes payload) {
+  if (control_) queue({base::wire::packet(kind, payload), -1});
+}
+
+void FrontProcess::queue(Outgoing message) {
+  if (out_.size() >= kMostQueued) return lost("does not read what it is told");
+  out_.push_back(std::move(message));
+  if (watch_ && !watch_->waits_writable()) flush();
+}
+
+void FrontProcess::flush() {
+  while (!out_.empty()) {
+    Result<> sent = base::send_packet(control_.get(), out_.front().packet, out_.front().fd);
+    if (!sent) {
+      // Its end is noticed by reading; what was meant for it is for nobody.
+      if (sent.error().fault == base::Fault::again) watch_->writable([this] { flush(); });
+      return;
+    }
+    out_.pop_front();
+  }
+}
+
+void FrontProcess::readable() {
+  for (int i = 0; i < 64; ++i) {
+    Result<base::Packet> packet = base::receive_packet(control_.get());
+    if (!packet) {
+      if (packet.error().fault == base::Fault::again) break;
+      return lost(packet.error().what);
+    }
+    if (packet->bytes.empty()) continue;
+    Control kind = static_cast<Control>(packet->bytes[0]);
+    base::Bytes payload = base::Bytes(packet->bytes).substr(1);
+    if (kind == Control::ready) {
+      hooks_.ready();
+    } else {
+      hooks_.message(kind, payload, std::move(packet->fd));
+    }
+    if (!control_) return;  // a message of ours found it hung
+  }
+  watch_->readable([this] { readable(); });
+}
+
+void FrontProcess::lost(const std::string& why) {
+  if (!control_) return;
+  base::log(str("front: ", why));
+  watch_.reset();
+  control_.reset();
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+void FrontProcess::child_ended() {
+  int status = 0;
+  if (pid_ < 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return;
+  pid_ = -1;
+  watch_.reset();
+  control_.reset();
+  base::log(str("front: ended (", how_it_ended(status), "), started again"));
+  bool at_once = base::Clock::now() - started_at_ > std::chrono::seconds(1);
+  again_.after(at_once ? base::milliseconds(0) : kHurry, [this] { start(); });
+}
+
+}  // namespace oob

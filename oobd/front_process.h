@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/wire.h"
+
+namespace oob {
+
+// The front as a child process: started, given its host keys and listeners, and started again at once when it
+// ends. Everything it says comes as messages; nothing it says is believed beyond their meaning.
+class FrontProcess {
+ public:
+  // What the core does with a message; `fd` is the descriptor that came with it, or empty.
+  using Message = std::function<void(base::wire::Control kind, base::Bytes payload, base::Fd fd)>;
+  struct Hooks {
+    std::function<void()> started;  // a new process: connections of the old one are gone
+    std::function<void()> ready;
+    Message message;
+  };
+  struct Gate {
+    int fd;  // stays open as long as this lives
+    std::string address;
+  };
+
+  FrontProcess(base::Loop& loop, base::wire::Setup setup, std::vector<Gate> gates, Hooks hooks);
+  ~FrontProcess();  // ends the process and waits for it
+  FrontProcess(const FrontProcess&) = delete;
+  FrontProcess& operator=(const FrontProcess&) = delete;
+
+  void start();
+  // At most kMostQueued wait for a front that does not read; beyond that it is taken for hung and ended.
+  void send(base::wire::Control kind, base::Bytes payload);
+  void child_ended();  // SIGCHLD came: looks whether it was the front
+  pid_t pid() const { return pid_; }
+
+ private:
+  static constexpr std::size_t kMostQueued = 4096;
+  static constexpr base::milliseconds kHurry{200};  // between starts when it ends at once, again and again
+
+  struct Outgoing {
+    std::string packet;
+    int fd;
+  };
+  void queue(Outgoing message);
+  void flush();
+  void readable();
+  void lost(const std::string& why);
+
+  base::Loop& loop_;
+  base::wire::Setup setup_;
+  std::vector<Gate> gates_;
+  Hooks hooks_;
+  pid_t pid_ = -1;
+  base::Fd control_;
+  std::unique_ptr<base::Watch> watch_;
+  std::deque<Outgoing> out_;
+  base::Clock::time_point started_at_{};
+  base::Timer again_;
+};
+
+}  // namespace oob

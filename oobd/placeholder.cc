@@ -1,1 +1,0 @@
-// Taken out when the floor has a source.

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/journal.h"
+#include "auth/keyring.h"
+#include "base/disk.h"
+#include "base/loop.h"
+#include "base/wire.h"
+#include "console/core.h"
+#include "console/session.h"
+#include "oobd/config.h"
+#include "oobd/front_process.h"
+#include "oobd/listeners.h"
+#include "oobd/notify.h"
+#include "serial/path_watch.h"
+
+namespace oob {
+
+// The daemon: builds every part by hand, from the configuration, and answers the front and the board. One a
+// state folder. What is not there at start (devices, network addresses excepted) is tried again for ever.
+class Server {
+ public:
+  Server(base::Loop& loop, std::string config_file);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Reads the configuration and starts everything. An Error's fault is the exit status (78 for the
+  // configuration). `ready` runs once the front serves, with the addresses.
+  base::Result<> start(std::function<void(const std::vector<std::string>& addresses)> ready);
+  // Reads the configuration again. A faulty one changes nothing; the text says what was changed.
+  base::Result<std::string> reload();
+  void child_ended() {
+    if (front_) front_->child_ended();
+  }
+
+  // Of the host keys that are offered: "ssh-ed25519 AAAA…".
+  const std::vector<std::string>& host_key_lines() const { return host_key_lines_; }
+
+ private:
+  // A connection whose key was verified, or that has asked so far.
+  struct Connection {
+    auth::Principal who;
+    std::string key;     // the blob
+    std::string device;  // "alice:edge1"
+    auth::KeyTerms terms;
+  };
+
+  base::Result<Config> read();
+  base::Result<> lock_state();
+  base::Result<> load_host_keys();
+  base::Result<> listen();
+  void adopt(const Config& config);
+  void add_device(const std::string& name, const DeviceConfig& config);
+  std::unique_ptr<console::Line> make_line(const std::string& name, const LineConfig& line);
+  std::string apply_devices(const Config& next);
+  void end_lost_rights();
+
+  void start_front();
+  void heard(base::wire::Control kind, base::Bytes payload, base::Fd fd);
+  void asked(const base::wire::Ask& ask);
+  void opened(const base::wire::OpenSession& open, base::Fd socket);
+  void remarked(const base::wire::Remark& remark);
+  void accept_local();
+  void board_visitor(base::Fd socket);
+
+  static constexpr std::size_t kMostLocal = 64;     // sessions by `oobd ctl` at once
+  static constexpr std::size_t kMostReasons = 256;  // refusals that wait for the front's remark
+
+  base::Loop& loop_;
+  std::string config_file_;
+  std::optional<Config> config_;
+  base::Fd lock_, local_;
+  std::unique_ptr<base::Watch> local_watch_;
+  base::Timer accept_pause_;
+  base::Disk disk_;
+  base::Blocking blocking_;
+  serial::PathWatch paths_;
+  std::unique_ptr<auth::Journal> journal_;
+  std::unique_ptr<auth::Keyring> keyring_;
+  std::unique_ptr<console::Archive> archive_;
+  std::unique_ptr<console::Pace> pace_;
+  console::Inventory inventory_;
+  std::optional<console::Core> core_;
+  base::wire::Setup setup_;
+  std::vector<std::string> host_key_lines_, host_key_prints_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<FrontProcess> front_;
+  std::map<std::uint64_t, Connection> connections_;
+  std::map<std::string, std::string> reasons_;  // peer -> why its key was refused
+  std::uint64_t next_session_ = 1;
+  std::function<void(const std::vector<std::string>&)> ready_;
+};
+
+// "oobd 0.1.0"
+std::string version();
+
+// `oobd serve`: the exit status.
+int run_serve(const std::string& config_file);
+
+}  // namespace oob

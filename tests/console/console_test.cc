@@ -1,0 +1,284 @@
+#include "console/console.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fake_line.h"
+#include "tests/support/support.h"
+
+namespace oob::console {
+
+using test::FakeLine;
+using test::run_until;
+
+namespace {
+
+auth::Policy everybody() {
+  auth::Role all{{"*"}, {auth::Action::watch, auth::Action::write}};
+  return auth::Policy({{"alice", {"all"}}, {"bob", {"all"}}, {"carol", {"all"}}}, {{"all", all}});
+}
+
+// Somebody on the console who takes all it gives, unless told to be slow.
+struct Person : Watcher {
+  Person(Console& console, const std::string& name) : attachment(console.attach(*this, name)) {}
+  void more() override {
+    if (!slow) drink();
+  }
+  void drink() {
+    for (Attachment::Piece piece = attachment->next(); !piece.bytes.empty() || piece.skipped;
+         piece = attachment->next()) {
+      skipped += piece.skipped;
+      heard += piece.bytes;
+      attachment->take(piece.bytes.size());
+    }
+  }
+  void told(const std::string& what) override { remarks.push_back(what); }
+  void offered() override { ++offers; }
+  void displaced(const std::string& by) override { lost_to = by; }
+  void writable() override { ++rooms; }
+  void gone(const std::string& why) override { ended = why; }
+  bool was_told(const std::string& part) const {
+    for (const std::string& remark : remarks)
+      if (remark.find(part) != std::string::npos) return true;
+    return false;
+  }
+  base::Result<> take(Claim how = Claim::if_free) {
+    auth::Policy policy = everybody();
+    auth::Grant grant = *policy.decide({attachment->name(), "", ""}, auth::Action::write, "r1");
+    auto claimed = attachment->claim(grant, how);
+    if (!claimed) return claimed.error();
+    writer = std::move(*claimed);
+    return {};
+  }
+
+  bool slow = false;
+  std::string heard, lost_to, ended;
+  std::uint64_t skipped = 0;
+  int offers = 0, rooms = 0;
+  std::vector<std::string> remarks;
+  std::unique_ptr<Attachment> attachment;
+  std::unique_ptr<Writer> writer;
+};
+
+struct ConsoleTest : testing::Test {
+  ConsoleTest() {
+    auto fake = std::make_unique<FakeLine>(loop);
+    line = fake.get();
+    console = std::make_unique<Console>(
+        Console::Surroundings{loop, pace, archive, 1024,
+                              [this](const char* event, const std::string& text) {
+                                events.push_back(std::string(event) + " " + text);
+                              }},
+        "r1", std::move(fake));
+  }
+  void open() {
+    console->start();
+    ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }));
+  }
+  std::string logged() { return test::read_file(dir / "transcripts/r1/00000000000000000000.log"); }
+
+  test::TempDir dir;
+  base::Loop loop;
+  base::Disk disk{loop};
+  Archive archive{loop, disk, dir / "transcripts"};
+  Pace pace{loop, archive};
+  FakeLine* line;
+  std::unique_ptr<Console> console;
+  std::vector<std::string> events;
+};
+
+}  // namespace
+
+TEST_F(ConsoleTest, WritesDownWhatIsSaidWithNobodyThere) {
+  open();
+  line->say("hello\r\n");
+  EXPECT_TRUE(run_until(loop, [&] { return logged() == "hello\r\n"; }));
+}
+
+TEST_F(ConsoleTest, ShowsEverybodyTheSameBytesAndOnlyOnceTheyAreInTheFile) {
+  open();
+  Person alice(*console, "alice"), bob(*console, "bob");
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += std::string(37, static_cast<char>('a' + i % 26));
+  line->say(all);
+  ASSERT_TRUE(run_until(loop, [&] {
+    EXPECT_LE(alice.heard.size(), logged().size());
+    return alice.heard == all && bob.heard == all;
+  }));
+  EXPECT_EQ(logged(), all);
+}
+
+TEST_F(ConsoleTest, TellsALappedWatcherHowMuchItMissedAndDelaysNobodyElse) {
+  open();
+  Person quick(*console, "alice"), slow(*console, "bob");
+  slow.slow = true;
+  std::string all;
+  for (std::size_t i = 0; all.size() < 3 * Console::kScrollbackWatched; ++i) all += base::str("line ", i, "\r\n");
+  line->say(all);
+  ASSERT_TRUE(run_until(loop, [&] { return quick.heard.size() == all.size(); }));
+  EXPECT_EQ(quick.heard, all);
+  EXPECT_EQ(quick.skipped, 0u);
+  slow.drink();
+  EXPECT_EQ(slow.heard.size() + slow.skipped, all.size());
+  EXPECT_GT(slow.skipped, 0u);
+  EXPECT_EQ(slow.heard, all.substr(all.size() - slow.heard.size()));
+  EXPECT_EQ(logged(), all);
+}
+
+TEST_F(ConsoleTest, LetsOneTypeAndTellsTheOthers) {
+  open();
+  Person alice(*console, "alice"), bob(*console, "bob");
+  ASSERT_TRUE(alice.take());
+  EXPECT_TRUE(bob.was_told("alice took the keyboard"));
+  EXPECT_EQ(console->writer(), "alice");
+  base::Result<> busy = bob.take();
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().fault, base::Fault::busy);
+  EXPECT_EQ(busy.error().what, "r1: alice is typing");
+  ASSERT_EQ(*alice.writer->write("reboot\r"), 7u);
+  EXPECT_EQ(line->typed, "reboot\r");
+}
+
+TEST_F(ConsoleTest, OffersAFreeKeyboardToTheNextInTheQueueAlone) {
+  open();
+  Person alice(*console, "alice"), bob(*console, "bob"), carol(*console, "carol");
+  ASSERT_TRUE(alice.take());
+  ASSERT_FALSE(bob.take());
+  ASSERT_FALSE(carol.take());
+  alice.writer.reset();
+  EXPECT_EQ(bob.offers, 1);
+  EXPECT_EQ(carol.offers, 0);
+  base::Result<> kept = carol.take();
+  ASSERT_FALSE(kept);
+  EXPECT_EQ(kept.error().what, "r1: the keyboard is kept for bob");
+  ASSERT_TRUE(bob.take());
+  bob.writer.reset();
+  EXPECT_EQ(carol.offers, 1);
+}
+
+TEST_F(ConsoleTest, PassesAnOfferOnWhenItsReceiverLeaves) {
+  open();
+  Person alice(*console, "alice"), carol(*console, "carol");
+  auto bob = std::make_unique<Person>(*console, "bob");
+  ASSERT_TRUE(alice.take());
+  ASSERT_FALSE(bob->take());
+  ASSERT_FALSE(carol.take());
+  alice.writer.reset();
+  EXPECT_EQ(bob->offers, 1);
+  bob.reset();
+  EXPECT_EQ(carol.offers, 1);
+}
+
+TEST_F(ConsoleTest, ForcingTakesTheKeyboardFromAllWhoHadIt) {
+  open();
+  Person alice(*console, "alice"), bob(*console, "bob"), carol(*console, "carol");
+  ASSERT_TRUE(alice.take());
+  ASSERT_TRUE(carol.take(Claim::join));
+  EXPECT_TRUE(alice.was_told("carol joined alice"));
+  ASSERT_TRUE(bob.take(Claim::force));
+  EXPECT_EQ(alice.lost_to, "bob");
+  EXPECT_EQ(carol.lost_to, "bob");
+  EXPECT_FALSE(alice.writer->live());
+  EXPECT_EQ(alice.writer->write("x").error().fault, base::Fault::busy);
+  EXPECT_EQ(console->writer(), "bob");
+  alice.writer.reset();
+  EXPECT_EQ(console->writer(), "bob");
+}
+
+TEST_F(ConsoleTest, WhoJoinedTypesTooAndStaysWhenTheWriterLeaves) {
+  open();
+  Person alice(*console, "alice"), bob(*console, "bob");
+  ASSERT_TRUE(alice.take());
+  ASSERT_TRUE(bob.take(Claim::join));
+  ASSERT_TRUE(alice.writer->write("a"));
+  ASSERT_TRUE(bob.writer->write("b"));
+  EXPECT_EQ(line->typed, "ab");
+  alice.writer.reset();
+  EXPECT_EQ(console->writer(), "bob");
+}
+
+TEST_F(ConsoleTest, AGrantForAnotherDeviceOpensNothing) {
+  open();
+  Person alice(*console, "alice");
+  auth::Policy policy = everybody();
+  auth::Grant grant = *policy.decide({"alice", "", ""}, auth::Action::write, "r2");
+  EXPECT_FALSE(alice.attachment->claim(grant, Claim::if_free));
+}
+
+TEST_F(ConsoleTest, TellsTheWriterWhenThereIsRoomAgain) {
+  open();
+  Person alice(*console, "alice");
+  ASSERT_TRUE(alice.take());
+  line->allow(3);
+  EXPECT_EQ(*alice.writer->write("abcdef"), 3u);
+  EXPECT_EQ(*alice.writer->write("def"), 0u);
+  line->allow(10);
+  ASSERT_TRUE(run_until(loop, [&] { return alice.rooms == 1; }));
+  EXPECT_EQ(*alice.writer->write("def"), 3u);
+  EXPECT_EQ(line->typed, "abcdef");
+}
+
+TEST_F(ConsoleTest, SaysWhyALineIsDownAndComesBackAtOnceWhenItsPathDoes) {
+  open();
+  Person alice(*console, "alice");
+  ASSERT_TRUE(alice.take());
+  line->unplug();
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::down; }));
+  EXPECT_TRUE(alice.was_told("line down: unplugged"));
+  EXPECT_EQ(alice.writer->write("x").error().what, "r1: line down: unplugged");
+  line->come_back();
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }, base::milliseconds(500)));
+  EXPECT_TRUE(alice.was_told("line up: fake"));
+  EXPECT_EQ(events, (std::vector<std::string>{"line.down unplugged", "line.up fake"}));
+  EXPECT_TRUE(alice.writer->live());
+}
+
+TEST_F(ConsoleTest, TriesALineAgainThatCouldNotBeOpenedAndSaysSoOnce) {
+  line->refuse_open = "/dev/ttyUSB9: No such file or directory";
+  console->start();
+  Person alice(*console, "alice");
+  ASSERT_TRUE(run_until(loop, [&] { return line->opens == 2; }));
+  EXPECT_EQ(console->why_down(), line->refuse_open);
+  EXPECT_EQ(events.size(), 1u);
+  line->refuse_open.clear();
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }));
+}
+
+TEST_F(ConsoleTest, KeepsItsPeopleWhenItsLineIsReplaced) {
+  open();
+  Person alice(*console, "alice");
+  auto other = std::make_unique<FakeLine>(loop);
+  FakeLine* next = other.get();
+  console->replace_line(std::move(other));
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }));
+  next->say("new");
+  ASSERT_TRUE(run_until(loop, [&] { return alice.heard == "new"; }));
+  EXPECT_TRUE(alice.was_told("line down: changed by a reload"));
+}
+
+TEST_F(ConsoleTest, TellsItsPeopleWhenItGoes) {
+  open();
+  Person alice(*console, "alice");
+  ASSERT_TRUE(alice.take());
+  console.reset();
+  EXPECT_EQ(alice.ended, "the console is closed");
+  EXPECT_EQ(alice.attachment->console(), nullptr);
+  EXPECT_FALSE(alice.writer->live());
+}
+
+TEST_F(ConsoleTest, ReadsTogetherWithOthersWhileNobodyTypesAndLosesNothing) {
+  open();
+  Person alice(*console, "alice");
+  std::string all;
+  for (int i = 0; i < 200; ++i) {
+    std::string piece = base::str(i, " some output\r\n");
+    all += piece;
+    line->say(piece);
+    if (i == 100) ASSERT_TRUE(alice.take() && alice.writer->write("x"));
+    std::size_t want = all.size();
+    if (i % 20 == 0) ASSERT_TRUE(run_until(loop, [&] { return alice.heard.size() == want; }));
+  }
+  ASSERT_TRUE(run_until(loop, [&] { return alice.heard == all; }));
+  EXPECT_EQ(logged(), all);
+}
+
+}  // namespace oob::console
