@@ -77,8 +77,10 @@ void Connection::pump() {
   for (int i = 0; i < kTurns && more && output < kMostOutput && !ending_ && alive(); ++i) {
     more = take_in();
     if (ending_ || !alive()) break;
+    std::uint64_t taken = socket_bytes_.in_bytes;
     std::size_t written = serve_channels();
     output += written;
+    if (socket_bytes_.in_bytes != taken) more = true;  // libssh took packets in while it wrote
     // A write that filled its turn or did not get through to TCP at once may go on now.
     if (written >= Channel::kTurn || (written > 0 && write_pending())) more = true;
   }

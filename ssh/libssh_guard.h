@@ -12,7 +12,8 @@
 //
 //  - no answer is sent to a public key request that it rejects itself: PacketNotes counts the requests
 //  - an unknown channel request (RFC 4335, break) comes without its name: PacketNotes keeps the names
-//  - gssapi-with-mic is served before authentication even if never offered: gss_indicate_mechs() says no
+//  - gssapi-with-mic is served before authentication even if never offered: gss_indicate_mechs() says no, and
+//    gss_display_status() says nothing
 //  - a channel with a tiny maximum packet size makes a write spin for ever: sound_open()
 //
 // The first two live on libssh's log, which names what its API does not. The program puts its own `_ssh_log`

@@ -119,8 +119,8 @@ FakeCore::FakeCore(base::wire::Setup setup, std::vector<std::string> patience) {
     throw std::runtime_error("listen");
   port_ = ntohs(address.sin_port);
   if (setup.host_keys.empty()) setup.host_keys.push_back(Keys::get().host_key);
-  send(Control::setup, setup.encode());
   send(Control::listen, base::wire::Listen{str("127.0.0.1:", port_)}.encode(), listener.get());
+  send(Control::setup, setup.encode());
   write_file(dir_ / "known_hosts", str("[127.0.0.1]:", port_, " ", Keys::get().host_line));
   watch_ = std::make_unique<base::Watch>(loop, control_.get());
   watch_->readable([this] { hear(); });

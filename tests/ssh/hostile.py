@@ -46,9 +46,13 @@ class Raw:
 
     def next(self, seconds=10):
         try:
-            return self.came.get(timeout=seconds)[0]
+            kind, m = self.came.get(timeout=seconds)
         except queue.Empty:
             return None
+        if kind == OPENED:
+            m.get_int()
+            self.there = m.get_int()  # the server's number of the channel opened last
+        return kind
 
     def expect(self, *kinds):
         got = self.next()
@@ -75,7 +79,7 @@ class Raw:
     def session(self, command, here=0, window=1 << 20):
         self.open(here, window)
         self.expect(OPENED)
-        self.request(here + 1, "exec", True, command)
+        self.request(self.there, "exec", True, command)
         self.expect(SUCCESS)
 
     def text(self, wanted, seconds=10):
@@ -84,7 +88,7 @@ class Raw:
         while wanted not in seen and time.time() < deadline:
             kind, m = self.came.get(timeout=seconds)
             if kind == DATA:
-                m.get_byte(), m.get_int()
+                m.get_int()
                 seen += m.get_binary()
         assert wanted in seen, seen
         return seen
@@ -128,7 +132,6 @@ elif case == "methods":
     raw = Raw()
     raw.begin_auth()
     kind, m = raw.came.get(timeout=10)
-    m.get_byte()
     assert kind == FAILURE and m.get_text() == "publickey", m
     six_refusals(raw, "password", False, "secret")
 elif case == "user_change":
@@ -150,7 +153,10 @@ elif case == "early_channel":
 elif case == "tiny_packet":
     raw = Raw().log_in()
     raw.open(packet=number)
-    raw.expect(REFUSED)
+    if number == 0:  # libssh drops it itself, without a word
+        assert raw.next(1) in (None, REFUSED)
+    else:
+        raw.expect(REFUSED)
     raw.session("exit 0", 0)  # and the connection goes on
 elif case == "channels":
     raw = Raw().log_in()
@@ -166,7 +172,7 @@ elif case == "ignored_window":
     raw.session("hold")
     try:
         for i in range(400):
-            raw.send((94,), 1, b"w" * 32000)
+            raw.send((94,), raw.there, b"w" * 32000)
     except Exception:
         pass
     while True:
@@ -176,8 +182,8 @@ elif case == "extended":
     raw = Raw().log_in()
     raw.session("cat")
     for i in range(1000):
-        raw.send((95,), 1, 1, b"e" * 32000)
-    raw.send((94,), 1, b"still here")
+        raw.send((95,), raw.there, 1, b"e" * 32000)
+    raw.send((94,), raw.there, b"still here")
     raw.text(b"still here")
 elif case == "breaks":
     raw = Raw().log_in()
@@ -185,47 +191,49 @@ elif case == "breaks":
     wanted = []
     for name, granted in (("winadj@putty.projects.tartarus.org", 0), ("break", 1), ("simple@putty.projects.tartarus.org", 0),
                           ("break", 1), ("breaks", 0), ("brea", 0), ("break", 1)):
-        raw.request(1, name, True, 500)
-        raw.request(1, "env", True, "A", "B")
+        raw.request(raw.there, name, True, 500)
+        raw.request(raw.there, "env", True, "A", "B")
         wanted += [SUCCESS if granted else NO, NO]
-    raw.request(1, "nothing", False)
-    raw.request(1, "break", False, 500)
-    raw.send((94,), 1, b"q")
+    raw.request(raw.there, "nothing", False)
+    raw.request(raw.there, "break", False, 500)
+    raw.send((94,), raw.there, b"q")
     answers, seen = [], b""
     while b"data q" not in seen:
         kind, m = raw.came.get(timeout=10)
         if kind in (SUCCESS, NO):
             answers.append(kind)
         elif kind == DATA:
-            m.get_byte(), m.get_int()
+            m.get_int()
             seen += m.get_binary()
     assert answers == wanted, answers
     assert seen == b"break 0\n" * 4 + b"data q\n", seen
 elif case == "twice":
     raw = Raw().log_in()
     raw.session("cat")
-    raw.request(1, "exec", True, "cat")
+    raw.request(raw.there, "exec", True, "cat")
     raw.expect(NO)
-    raw.request(1, "shell", True)
+    raw.request(raw.there, "shell", True)
     raw.expect(NO)
-    raw.request(1, "pty-req", True, "xterm", 80, 24, 0, 0, b"")
+    raw.request(raw.there, "pty-req", True, "xterm", 80, 24, 0, 0, b"")
     raw.expect(NO)
     raw.open(1)
     raw.expect(OPENED)
-    raw.request(2, "exec", True, b"c" * (16 * 1024 + 1))
+    raw.request(raw.there, "exec", True, b"c" * (16 * 1024 + 1))
     raw.expect(NO)
 elif case == "races":
     raw = Raw().log_in()
     for i in range(200):
         raw.open(here=i)
-        raw.request(i + 1, "exec", False, "both")
-        raw.send((94,), i + 1, b"x" * 100)
-        raw.request(i + 1, "window-change", False, 1, 2, 3, 4)
-        raw.send((CLOSE,), i + 1)
-        raw.request(i + 1, "break", False, 1)
-        raw.send((94,), i + 1, b"late")
-        raw.send((CLOSE,), i + 1)
-    time.sleep(0.2)
+        raw.expect(OPENED)
+        raw.request(raw.there, "exec", False, "both")
+        raw.send((94,), raw.there, b"x" * 100)
+        raw.request(raw.there, "window-change", False, 1, 2, 3, 4)
+        raw.send((CLOSE,), raw.there)
+        raw.request(raw.there, "break", False, 1)
+        raw.send((94,), raw.there, b"late")
+        raw.send((CLOSE,), raw.there)
+        while raw.expect(93, 95, 96, 98, DATA, CLOSE) != CLOSE:
+            pass
     Raw().log_in().session("exit 0")
 elif case == "zero_window":
     raw = Raw().log_in()

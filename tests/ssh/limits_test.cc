@@ -63,6 +63,7 @@ TEST(Limits, OneAddressHasFewUnfinishedLogins) {
   base::wire::Setup setup;
   setup.most_per_source = 3;
   FakeCore core(setup, {"50"});
+  int before = core.descriptors();
   std::vector<std::unique_ptr<Stranger>> in;
   for (int i = 0; i < 3; ++i) in.push_back(std::make_unique<Stranger>(core.port()));
   ASSERT_TRUE(core.wait([&] {
@@ -75,8 +76,9 @@ TEST(Limits, OneAddressHasFewUnfinishedLogins) {
   EXPECT_EQ(fourth.heard, "oobd: too many connections, try again\r\n");
   EXPECT_TRUE(core.wait([&] { return said(core, "1 connections refused: 3 from 127.0.0.1 have not"); }));
   in.pop_back();
-  EXPECT_TRUE(core.wait([&] { return core.ssh_run("exit 6").status == 6; }));  // a place is free again
-  EXPECT_EQ(core.ssh_run("exit 7").status, 7);                                 // who logged in takes none
+  EXPECT_TRUE(core.wait([&] { return core.descriptors() == before + 4; }));
+  EXPECT_EQ(core.ssh_run("exit 6").status, 6);  // a place is free again
+  EXPECT_EQ(core.ssh_run("exit 7").status, 7);  // who logged in takes none
 }
 
 TEST(Limits, UnfinishedLoginsHaveACapForAll) {
@@ -101,7 +103,8 @@ TEST(Limits, ConnectionsHaveACap) {
   EXPECT_EQ(core.ssh_run("exit 0").status, 255);
   core.end_sessions(0);
   EXPECT_EQ(core.end(held), 0);
-  EXPECT_TRUE(core.wait([&] { return core.ssh_run("exit 6").status == 6; }));
+  EXPECT_TRUE(core.wait([&] { return core.closed.size() == 1; }));
+  EXPECT_EQ(core.ssh_run("exit 6").status, 6);
 }
 
 TEST(Limits, ACoreThatDoesNotAnswerEndsTheLogin) {
@@ -114,9 +117,9 @@ TEST(Limits, ACoreThatDoesNotAnswerEndsTheLogin) {
 
 TEST(Limits, TheDeadAreNoticedAndTheQuietKept) {
   FakeCore core({}, {"50", "5000", "200", "1500"});
-  pid_t quiet = core.start(core.ssh({}, {"events"}));
+  pid_t quiet = core.start(core.ssh({}, {"hold"}));
   ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
-  pid_t dead = core.start(core.ssh({}, {"events"}));
+  pid_t dead = core.start(core.ssh({}, {"hold"}));
   ASSERT_TRUE(core.wait([&] { return core.sessions_open() == 2 || core.opened.size() == 2; }));
   ::kill(dead, SIGSTOP);
   auto begun = Clock::now();
@@ -138,7 +141,7 @@ TEST(Limits, AConnectionWithoutChannelsIsClosed) {
 
 TEST(Limits, TheCoreCanEndAConnection) {
   FakeCore core;
-  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"events"}), "", Keys::get().dir / "dropped");
+  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"hold"}), "", Keys::get().dir / "dropped");
   ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
   core.send(base::wire::Control::drop,
             base::wire::Drop{core.asks.back().connection, "root asked you to leave"}.encode());
@@ -149,7 +152,7 @@ TEST(Limits, TheCoreCanEndAConnection) {
 
 TEST(Front, EndsWithItsControlSocket) {
   FakeCore core;
-  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"events"}), "", Keys::get().dir / "stopped");
+  pid_t held = core.start(core.ssh({"-o", "LogLevel=INFO"}, {"hold"}), "", Keys::get().dir / "stopped");
   ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
   core.hang_up();
   EXPECT_EQ(core.front_status(), 0);
@@ -214,7 +217,7 @@ TEST(Front, SpendsLittleOnALoginAndAnIdleSession) {
   long rss = core.rss_kib();
   std::vector<pid_t> held;
   for (int i = 0; i < 10; ++i) {
-    held.push_back(core.start(core.ssh({}, {"events"})));
+    held.push_back(core.start(core.ssh({}, {"hold"})));
     ASSERT_TRUE(core.wait([&] { return core.sessions_open() == held.size(); }));
   }
   RecordProperty("kib_per_idle_session", str((core.rss_kib() - rss) / 10));
