@@ -29,7 +29,7 @@ struct UnixLineTest : testing::Test {
 };
 
 TEST_F(UnixLineTest, CarriesBytesBothWays) {
-  base::Fd listener = std::move(*base::listen_unix(path));
+  base::Fd listener = *base::listen_unix(path);
   ASSERT_TRUE(test::open_line(loop, line));
   base::Fd vm = accept(listener);
   ASSERT_TRUE(test::say(loop, line, std::string("root\r\0\xff", 7)));
@@ -41,7 +41,7 @@ TEST_F(UnixLineTest, CarriesBytesBothWays) {
 
 TEST_F(UnixLineTest, SaysWhyItDoesNotOpen) {
   EXPECT_EQ(test::open_line(loop, line).error().what, path + ": No such file or directory");
-  { base::Fd listener = std::move(*base::listen_unix(path)); }
+  { base::Fd listener = *base::listen_unix(path); }
   base::Result<> refused = test::open_line(loop, line);
   EXPECT_EQ(refused.error().what, path + ": Connection refused");
   EXPECT_EQ(refused.error().fault, base::Fault::unavailable);
@@ -54,7 +54,7 @@ TEST_F(UnixLineTest, SaysThatAListenerWithTooManyVisitorsIsFull) {
   path.copy(name.sun_path, sizeof name.sun_path - 1);
   ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
   ASSERT_EQ(::listen(listener.get(), 0), 0);
-  base::Fd first = std::move(*base::connect_unix(path));
+  base::Fd first = *base::connect_unix(path);
   base::Result<> full = test::open_line(loop, line);
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().what, path + ": the listener takes no more connections");
@@ -62,7 +62,7 @@ TEST_F(UnixLineTest, SaysThatAListenerWithTooManyVisitorsIsFull) {
 }
 
 TEST_F(UnixLineTest, TellsThatTheOtherSideClosedAndComesBackAtOnce) {
-  base::Fd listener = std::move(*base::listen_unix(path));
+  base::Fd listener = *base::listen_unix(path);
   ASSERT_TRUE(test::open_line(loop, line));
   accept(listener).reset();
   EXPECT_EQ(test::loss(loop, line), "closed by the other side");
@@ -71,13 +71,13 @@ TEST_F(UnixLineTest, TellsThatTheOtherSideClosedAndComesBackAtOnce) {
   bool returned = false;
   line.wait_return([&] { returned = true; });
   ::unlink(path.c_str());
-  listener = std::move(*base::listen_unix(path));
+  listener = *base::listen_unix(path);
   EXPECT_TRUE(test::run_until(loop, [&] { return returned; }));
   EXPECT_TRUE(test::open_line(loop, line));
 }
 
 TEST_F(UnixLineTest, HasNoBreakAndSaysSo) {
-  base::Fd listener = std::move(*base::listen_unix(path));
+  base::Fd listener = *base::listen_unix(path);
   ASSERT_TRUE(test::open_line(loop, line));
   base::Result<> sent = line.send_break(300);
   EXPECT_EQ(sent.error().what, "a Unix socket has no break");
@@ -85,7 +85,7 @@ TEST_F(UnixLineTest, HasNoBreakAndSaysSo) {
 }
 
 TEST_F(UnixLineTest, AnswersNothingAfterClose) {
-  base::Fd listener = std::move(*base::listen_unix(path));
+  base::Fd listener = *base::listen_unix(path);
   bool called = false;
   line.open([&](base::Result<>) { called = true; });
   line.close();
