@@ -255,6 +255,11 @@ TEST(Config, NothingOfTheFileReachesTheTerminalUnescaped) {
   std::string text =
       all(read_text(std::string(kServerOnly) +
                     "\"\\u001b[2J\" = 1\n[device.\"\\u009b\"]\nmodel = \"\\u001b]0;x\\u0007\"\n"));
+  test::ConfigFolder folder;
+  text += all(folder.read(std::string(kServerOnly) +
+                          "[bmc.b]\nhost = \"192.0.2.1\"\nuser = \"oob\"\npassword_file = \"s\\u001b[2J\"\n"
+                          "[user.a]\nkeys = \"k\\u009b\\t\"\nroles = [\"\\u001b\"]\n"));
+  EXPECT_THAT(text, HasSubstr("s\\x1b[2J: No such file"));
   for (unsigned char c : text) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c != 0x7f && c != 0x9b)) << text;
 }
 
