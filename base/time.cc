@@ -15,7 +15,8 @@ constexpr Micros kSecond = 1'000'000;
 struct Scan {
   std::string_view rest;
   bool number(std::size_t digits, int& value) {
-    if (rest.size() < digits || !parse_number(rest.substr(0, digits), value) || value < 0) return false;
+    // A sign would count as a digit for parse_number: "-0" is zero.
+    if (rest.size() < digits || rest[0] == '-' || !parse_number(rest.substr(0, digits), value)) return false;
     rest.remove_prefix(digits);
     return true;
   }

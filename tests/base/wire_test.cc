@@ -98,7 +98,7 @@ void expect_round_trip(const Message& message) {
 }
 
 TEST(Messages, ReadBackWhatWasWrittenAndRefuseAnythingCutOrLonger) {
-  expect_round_trip(Setup{{"key one", "key two"}, 1, 2, 3, 4, 5, 6});
+  expect_round_trip(wire::Setup{{"key one", "key two"}, 1, 2, 3, 4, 5, 6});
   expect_round_trip(Listen{"192.0.2.1:2222"});
   expect_round_trip(
       Ask{1ull << 63, 2, true, "alice", std::string("\0k", 2), "192.0.2.9:1", "192.0.2.1:22", "SSH-2.0-x"});
@@ -117,7 +117,7 @@ TEST(Messages, TakeOnlyOneForYes) {
 }
 
 TEST(Messages, DoNotBelieveACountOfKeysThatAreNotThere) {
-  EXPECT_FALSE(Setup::decode(Writer().u32(0xffffffff).take()));
+  EXPECT_FALSE(wire::Setup::decode(Writer().u32(0xffffffff).take()));
 }
 
 TEST(Reader, YieldsZeroesForGoodAfterReadingPastTheEnd) {
