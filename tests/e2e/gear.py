@@ -70,7 +70,8 @@ class Gear(Far):
         self.rate = rate
         self.sent = bytearray()  # all that says() wrote since the gear was made
         self.master = None
-        self._spare = []
+        self._spare = []  # ptys that only keep their numbers taken
+        self.path = None
         self._thread = None
         self.plug()
 
@@ -79,8 +80,11 @@ class Gear(Far):
         return f'{{ serial = "{self.link}" }}'
 
     def plug(self):
-        """Makes a pty and lets the link point to it."""
+        """Makes a pty, another one than the last, and lets the link point to it."""
         self.master, slave = pty.openpty()
+        while os.ttyname(slave) == self.path:
+            self._spare.append((self.master, slave))
+            self.master, slave = pty.openpty()
         tty.setraw(slave, termios.TCSANOW)
         self.path = os.ttyname(slave)
         os.close(slave)  # so that whoever opens it is alone, and a hang-up is seen
@@ -92,15 +96,13 @@ class Gear(Far):
         self._thread = threading.Thread(target=self._listen, args=(self.master, self._over), daemon=True)
         self._thread.start()
 
-    def unplug(self, keep_number=False):
-        """Takes link and pty away. keep_number=False: the next plug() gets another pts number."""
+    def unplug(self):
+        """Takes link and pty away."""
         os.unlink(self.link)
         self._over.set()
         self._thread.join()
         os.close(self.master)
         self.master = None
-        if not keep_number:
-            self._spare.append(pty.openpty())  # takes the number that became free
 
     def says(self, data, patience=PATIENCE):
         """Writes all of it; waits while the line is full."""
@@ -143,7 +145,7 @@ class Gear(Far):
 
     def close(self):
         if self.master is not None:
-            self.unplug(keep_number=True)
+            self.unplug()
         for pair in self._spare:
             os.close(pair[0])
             os.close(pair[1])

@@ -9,9 +9,9 @@ import pytest
 from harness import until
 
 
-def at_prompt(daemon, **how):
-    screen = daemon.screen("oob", **how)
-    screen.expect(r"> ?$")
+def at_prompt(daemon):
+    screen = daemon.screen("oob")
+    screen.expect("oobd> ")
     return screen
 
 
@@ -184,8 +184,9 @@ def test_every_letter_of_the_escape(lab):
     screen.type("\x05cnreplaced the fan\r")
     until("the note is in the journal", lambda: any("replaced the fan" in str(e) for e in daemon.journal()))
     screen.type("\x05c?")
-    help_text = screen.expect(r"(?s)\^Ec.*leave.*break.*note").group(0)
-    assert "join" in help_text or "beside" in help_text, help_text
+    screen.expect("leave this console")
+    screen.expect("beside")
+    screen.expect(r"\^M.*\r\n")
     gear.forget()
     screen.type("\x05c\x05")
     gear.hears("\x05")
@@ -246,18 +247,17 @@ def test_a_break_arrives_as_a_break(lab, way):
 # --- unplugged -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keep_number", [True, False], ids=["same pts", "another pts"])
-def test_a_line_that_is_unplugged_and_comes_back_is_told_and_reopened(lab, keep_number):
+def test_a_line_that_comes_back_under_another_number_is_reopened_and_its_people_are_told(lab):
     daemon, gear = lab.one()
     screen = daemon.attached()
     old = gear.path
-    gear.unplug(keep_number)
+    gear.unplug()
     screen.expect(r"\[oobd: line down: .*\]")
     daemon.wait_up("edge1", state="down")
     screen.type("lost\r")
     screen.expect("lost|line down")
     gear.plug()
-    assert (os.readlink(gear.link) == old) == keep_number
+    assert os.readlink(gear.link) != old
     screen.expect(r"\[oobd: line up.*\]", 10)
     screen.type("back\r")
     gear.hears("back\r")
@@ -267,7 +267,7 @@ def test_a_line_that_is_unplugged_and_comes_back_is_told_and_reopened(lab, keep_
 
 def test_a_path_that_returns_is_opened_at_once_whatever_the_back_off(lab):
     gear = lab.gear()
-    gear.unplug(keep_number=True)
+    gear.unplug()
     daemon = lab.daemon({"edge1": gear})
     daemon.wait_up("edge1", state="down")
     # Tries come after 1, 2, 4 and 8 s, each up to a quarter less: after 7 s the next is still far away.
@@ -285,13 +285,59 @@ def daemon_age(daemon):
         return float(file.read().split()[0]) - begin
 
 
-def test_socket_lines_come_back_too(lab):
-    gear = lab.unix_gear("vm1.sock")
+@pytest.mark.parametrize("kind", ["unix", "tcp", "telnet"])
+def test_socket_lines_come_back_too(lab, kind):
+    gear = {"unix": lambda: lab.unix_gear("vm1.sock"), "tcp": lab.tcp_gear, "telnet": lab.console_server}[kind]()
     daemon = lab.daemon({"vm1": gear})
     daemon.wait_up("vm1")
     screen = daemon.attached("vm1", device="vm1")
     gear.hang_up()
     screen.expect(r"\[oobd: line down: .*\]")
     screen.expect(r"\[oobd: line up.*\]")
-    screen.type("hello again\r")
-    gear.hears("hello again\r")
+    screen.type(b"hello \xff again\r")
+    gear.hears(b"hello \xff again\r")
+
+
+def test_a_console_server_is_told_the_speed_of_its_port(lab):
+    far = lab.console_server(', baud = 9600')
+    daemon = lab.daemon({"term1": far})
+    daemon.wait_up("term1")
+    until("the speed is asked for", lambda: (far.SET_BAUD, (9600).to_bytes(4, "big")) in far.asked)
+
+
+# --- gone without a word -------------------------------------------------------------------------------------------------------
+
+
+def test_who_vanishes_leaves_the_keyboard(lab):
+    daemon, gear = lab.one()
+    alice = daemon.attached()
+    bob = daemon.attached(user="bob", says="watching")
+    alice.child.kill()
+    bob.expect("alice left")
+    bob.expect("the keyboard is free")
+    bob.type("\x05ca")
+    bob.expect("you may type")
+    bob.type("mine\r")
+    gear.hears("mine\r")
+
+
+def test_ctrl_c_at_the_prompt_ends_what_runs_there(lab):
+    daemon, gear = lab.one()
+    screen = at_prompt(daemon)
+    screen.type("watch edge1\r")
+    until("it watches", lambda: daemon.devices_now()["edge1"]["watchers"])
+    gear.says("seen\r\n")
+    screen.expect("seen")
+    screen.type("\x03")
+    screen.expect("oobd> ")
+    assert not daemon.devices_now()["edge1"]["watchers"]
+    screen.type("version\r")
+    screen.expect(r"oobd \d")
+
+
+def test_a_script_may_attach_without_a_terminal(lab):
+    daemon, gear = lab.one()
+    gear.echo = True
+    done = daemon.ssh("attach", "edge1", input="show version\r")
+    assert done.status == 0, done
+    gear.hears("show version\r")

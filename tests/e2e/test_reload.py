@@ -29,7 +29,7 @@ def test_devices_are_added_and_removed_while_the_others_keep_their_people(lab):
     daemon.write_config()
     daemon.reload()
     lost.expect(r"\[oobd: edge2: .*\]")
-    lost.ends(69)
+    lost.ends(66)
     until("edge3 is there", lambda: names(daemon) == ["edge1", "edge3"])
     daemon.wait_up("edge3")
     kept.type("undisturbed\r")
@@ -75,6 +75,7 @@ def test_roles_and_users_change(lab):
     daemon.write_config()
     daemon.reload()
     until("bob may not come in", lambda: daemon.ssh("version", user="bob").status == 255)
+    bob.ends(255)
 
 
 @pytest.mark.parametrize("fault", [("may = [", "may = [\"wathc\", ", "watch"), ("[role.all]", "[rule.all]", "role"),
