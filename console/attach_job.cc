@@ -4,6 +4,7 @@
 
 #include "console/dispatcher.h"
 #include "console/screenful.h"
+#include "console/segments.h"
 
 namespace oob::console {
 
@@ -55,10 +56,42 @@ void AttachJob::enter(const std::string& device, Wish wish) {
                           : " (line opening)";
   screen_ = str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
                 escape_.notation(), " ? help, ", escape_.notation(), " . leaves]\r\n");
-  const Terminal& terminal = io_.terminal();
-  std::string recent = console.recent(Console::kScrollbackWatched);
-  screen_ += terminal.pty ? screenful(recent, terminal.rows, terminal.columns) : last_lines(recent, 24);
-  pump();
+  show_screen();
+}
+
+// The last screenful, as it is at this moment; the attachment goes on from there. After a start of the daemon memory
+// holds little, and what came before is in the transcript.
+void AttachJob::show_screen() {
+  std::string recent = attachment_->console()->recent(kReplay);
+  recall([this, recent](std::string older) {
+    const Terminal& terminal = io_.terminal();
+    older += recent;
+    unsigned rows = std::max(2u, terminal.rows) - 1;  // the line above takes one
+    screen_ += terminal.pty ? screenful(older, rows, terminal.columns) : last_lines(older, 24);
+  });
+}
+
+// Gives `then` what the transcript has before what memory holds, or nothing where memory is enough.
+void AttachJob::recall(std::function<void(std::string)> then) {
+  Console& console = *attachment_->console();
+  std::optional<std::uint64_t> oldest = console.oldest_in_files();
+  std::size_t held = console.recent(kReplay).size();
+  if (held >= kReplay / 2 || !oldest || *oldest == 0) {
+    then("");
+    return pump();
+  }
+  recalling_ = true;
+  auto older = std::make_shared<std::string>();
+  core_.blocking.run(
+      [older, directory = core_.transcripts, device = device_, end = *oldest, most = kReplay - held] {
+        *older = bytes_before(directory, device, end, most);
+      },
+      life_.wrap([this, older, then = std::move(then)] {
+        recalling_ = false;
+        if (left_) return;
+        then(std::move(*older));
+        pump();
+      }));
 }
 
 std::string AttachJob::who_is_here() const {
@@ -104,7 +137,7 @@ void AttachJob::say(const std::string& remark) {
 // Moves what there is room for: first what greets, then remarks and the console's bytes. While the person
 // types a message of theirs, the console waits.
 void AttachJob::pump() {
-  while (!left_ && io_.room() > 0 && !escape_.reading()) {
+  while (!left_ && !recalling_ && io_.room() > 0 && !escape_.reading()) {
     if (!screen_.empty()) {
       std::string piece = screen_.substr(0, io_.room());
       screen_.erase(0, piece.size());
@@ -362,8 +395,11 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
 void AttachJob::replay(unsigned lines) {
   Console* console = attachment_ ? attachment_->console() : nullptr;
   if (!console) return;
-  io_.raw(str("\r\n[oobd: the last ", lines, " lines]\r\n",
-              last_lines(console->recent(Console::kScrollbackWatched), lines), "\r\n[oobd: live again]\r\n"));
+  std::string recent = console->recent(kReplay);
+  recall([this, recent, lines](std::string older) {
+    screen_ += str("\r\n[oobd: the last ", lines, " lines]\r\n", last_lines(older + recent, lines),
+                   "\r\n[oobd: live again]\r\n");
+  });
 }
 
 }  // namespace oob::console

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ class AttachJob : public Job, private Watcher {
 
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
+  static constexpr std::size_t kReplay = 32 * 1024;  // bytes looked at for a screen or a replay
   static constexpr std::size_t kMostRemarks = 32;         // waiting for room on the person's terminal
 
   // What the escape machine finds in the person's typing.
@@ -62,6 +64,8 @@ class AttachJob : public Job, private Watcher {
   void pump();
   void say(const std::string& remark);
   void replay(unsigned lines);
+  void show_screen();
+  void recall(std::function<void(std::string older)> then);
   std::string who_is_here() const;
   bool may_write() const;
   void note(const char* event, const std::string& text = "");
@@ -79,6 +83,7 @@ class AttachJob : public Job, private Watcher {
   std::unique_ptr<Writer> writer_;    // goes before the attachment
   std::string pending_;               // typed bytes the line has not taken yet
   std::deque<std::string> remarks_;   // to be shown between the console's bytes
+  bool recalling_ = false;  // older bytes are being read from the transcript: nothing is shown meanwhile
   std::string screen_;                // the last screenful, to be shown before what is live
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out

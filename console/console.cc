@@ -203,6 +203,12 @@ std::string Console::recent(std::size_t most) const {
   return bytes;
 }
 
+std::optional<std::uint64_t> Console::oldest_in_files() const {
+  std::optional<std::uint64_t> origin = transcript_->origin();
+  if (origin) *origin += scrollback_.begin();
+  return origin;
+}
+
 void Console::fit_scrollback() {
   scrollback_.set_capacity(attached_.empty() ? in_.scrollback : std::max(in_.scrollback, kScrollbackWatched));
 }

@@ -73,6 +73,8 @@ class Console : private Pace::Reader {
   std::size_t watcher_count() const { return attached_.size(); }
   // The last bytes that may be shown, at most as many as memory holds.
   std::string recent(std::size_t most) const;
+  // Where in the transcript's files the oldest byte of recent() is; empty while that is not known.
+  std::optional<std::uint64_t> oldest_in_files() const;
   Transcript& transcript() { return *transcript_; }
 
   // Tells everybody on the console, except the one given.

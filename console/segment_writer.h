@@ -56,6 +56,8 @@ class SegmentWriter {
   // of a gap that is marked when writing works again. An error says why; it is repeated, and nothing tried,
   // until a second has passed.
   base::Result<> write(base::Bytes bytes, const std::vector<Mark>& marks, base::Micros began);
+  // The absolute offset behind the last byte written.
+  std::uint64_t end() const { return end_; }
 
  private:
   struct Waiting {

@@ -31,6 +31,7 @@ struct Transcript::State {
   std::vector<Mark> marks;
   base::Micros began = 0;  // when the first of them came
   Offset end = 0, written = 0, shown = 0, told = 0;
+  std::optional<std::uint64_t> origin;
   base::Clock::time_point last_append = base::Clock::now(), last_stamp{};
   bool stamped = false;  // false: the next byte needs a stamp, whenever it comes
   bool queued = false;   // in Archive::State::gathered
@@ -49,6 +50,7 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
     base::Micros began;
     Transcript::Offset end;
     std::string trouble;  // the answer
+    std::uint64_t file_end = 0;
   };
   using Batch = std::vector<Item>;
 
@@ -102,7 +104,7 @@ void Archive::State::hand_over() {
   for (Each& one : gathered) {
     one->queued = false;
     Transcript::Offset end = one->end;
-    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}});
+    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}, 0});
     one->bytes = {};
     one->marks = {};
   }
@@ -115,6 +117,7 @@ void Archive::State::hand_over() {
         for (Item& item : *batch) {
           base::Result<> result = item.transcript->writer->write(item.bytes, item.marks, item.began);
           if (!result) item.trouble = result.error().what;
+          item.file_end = item.transcript->writer->end();
         }
       },
       [self = shared_from_this(), batch] { self->finished(*batch); });
@@ -128,6 +131,7 @@ void Archive::State::finished(Batch& batch) {
     Transcript::State& one = *item.transcript;
     held -= item.bytes.size();
     one.written = item.end;
+    if (!one.origin && item.trouble.empty() && item.file_end >= item.end) one.origin = item.file_end - item.end;
     one.trouble = std::move(item.trouble);
     if (!one.trouble.empty() && !std::exchange(one.failing, true)) failing.push_back(item.transcript);
     grown.push_back(std::move(item.transcript));
@@ -286,6 +290,7 @@ Transcript::Offset Transcript::written() const { return state_->written; }
 Transcript::Offset Transcript::showable() const {
   return state_->archive->slow ? state_->end : std::max(state_->written, state_->shown);
 }
+std::optional<std::uint64_t> Transcript::origin() const { return state_->origin; }
 void Transcript::on_showable(std::function<void()> what) { state_->on_showable = std::move(what); }
 
 }  // namespace oob::console

@@ -20,19 +20,18 @@ using oob::base::str;
 constexpr int kUsage = static_cast<int>(Fault::usage);
 constexpr int kControl = 3;  // the descriptor on which the front finds the core
 
-constexpr const char* kHelp =
-    "oobd: an out-of-band management console server\n"
-    "\n"
-    "  oobd serve [-c FILE]            the daemon, in the foreground\n"
-    "  oobd check [-c FILE]            reads the configuration and all it names; tells each fault\n"
-    "  oobd demo [--dir DIR] [--port N]  a daemon with devices of this machine, and the ssh line to type\n"
-    "  oobd ports [--json]             the serial ports of this machine, as configuration\n"
-    "  oobd ctl [-c FILE | --state DIR] [COMMAND…]  a command of the running daemon, as root or its user\n"
-    "  oobd help [WORD]                this, or more on a command\n"
-    "  oobd --version\n"
-    "\n"
-    "The configuration is /etc/oobd/oobd.toml unless -c names another. Commands by ssh or ctl:\n"
-    "\n";
+struct Program {
+  const char *name, *synopsis, *help;
+};
+constexpr Program kPrograms[] = {
+    {"serve", "serve [-c FILE]", "the daemon, in the foreground"},
+    {"check", "check [-c FILE]", "reads the configuration and all it names; tells each fault"},
+    {"demo", "demo [--dir DIR] [--port N]", "a daemon with devices of this machine, and the ssh line to type"},
+    {"ports", "ports [--json]", "the serial ports of this machine, as configuration ready to paste"},
+    {"ctl", "ctl [-c FILE | --state DIR] [COMMAND…]", "a command of the running daemon, as root or as its user"},
+    {"help", "help [WORD]", "this, or more on one word"},
+    {"--version", "--version", "what this is"},
+};
 
 int complain(const std::string& what) {
   std::fprintf(stderr, "oobd: %s\n('oobd help' tells how)\n", what.c_str());
@@ -111,9 +110,18 @@ int ctl(const Line& line) {
 
 int help(const Line& line) {
   std::string word = line.words.empty() ? "" : line.words[0];
-  std::string text = oob::console::help_text(word);
-  if (text.empty()) return complain("no such command: " + oob::base::printable(word, 60));
-  std::printf("%s%s", word.empty() ? kHelp : "", text.c_str());
+  std::string text;
+  if (word.empty()) {
+    text = "oobd: an out-of-band management console server\n\n";
+    for (const Program& program : kPrograms)
+      text += str("  oobd ", program.synopsis, "\n          ", program.help, "\n");
+    text += "\nThe configuration is /etc/oobd/oobd.toml unless -c names another.\nCommands by ssh or ctl:\n\n";
+  }
+  for (const Program& program : kPrograms)
+    if (word == program.name) text += str("oobd ", program.synopsis, "\n  ", program.help, "\n");
+  std::string command = oob::console::help_text(word);
+  if (text.empty() && command.empty()) return complain("no such command: " + oob::base::printable(word, 60));
+  std::printf("%s%s", text.c_str(), command.c_str());
   return 0;
 }
 

@@ -380,7 +380,8 @@ void Server::asked(const base::wire::Ask& ask) {
     journal_->note(auth::Entry("login")
                        .with("user", user)
                        .with("key", terms->fingerprint)
-                       .with("source", printable(ask.peer))
+                       .with("source", source)
+                       .with("peer", printable(ask.peer))
                        .with("local", printable(ask.local))
                        .with("client", printable(ask.client))
                        .with("connection", static_cast<std::int64_t>(ask.connection)));

@@ -273,9 +273,13 @@ TEST_F(ConsoleTest, ReadsTogetherWithOthersWhileNobodyTypesAndLosesNothing) {
     std::string piece = base::str(i, " some output\r\n");
     all += piece;
     line->say(piece);
-    if (i == 100) ASSERT_TRUE(alice.take() && alice.writer->write("x"));
+    if (i == 100) {
+      ASSERT_TRUE(alice.take() && alice.writer->write("x"));
+    }
     std::size_t want = all.size();
-    if (i % 20 == 0) ASSERT_TRUE(run_until(loop, [&] { return alice.heard.size() == want; }));
+    if (i % 20 == 0) {
+      ASSERT_TRUE(run_until(loop, [&] { return alice.heard.size() == want; }));
+    }
   }
   ASSERT_TRUE(run_until(loop, [&] { return alice.heard == all; }));
   EXPECT_EQ(logged(), all);
