@@ -76,10 +76,16 @@ std::string lower(std::string_view text) {
 std::string unknown(std::string_view name) {
   std::string what = str("unknown option '", printable(name, 64), "'");
   if (name.starts_with("AAAA")) return what + "; the type of the key is missing before it";
-  std::vector<std::string_view> words = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
-                                         "sk-ssh-ed25519@openssh.com"};
-  for (const Known& known : kKnown) words.push_back(known.name);
-  std::string_view hint = name.size() > 64 ? "" : base::nearest(name, words);
+  // A file of nothing but mistakes must not hold up a login: only words of about that length are compared.
+  std::vector<std::string_view> words;
+  auto add = [&](std::string_view word) {
+    if (name.size() < word.size() + 4 && word.size() < name.size() + 4) words.push_back(word);
+  };
+  for (std::string_view type :
+       {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"})
+    add(type);
+  for (const Known& known : kKnown) add(known.name);
+  std::string_view hint = base::nearest(name, words);
   if (!hint.empty()) what += str(", did you mean ", hint, "?");
   return what;
 }
