@@ -66,7 +66,7 @@ def cpu_of(pid):
 
 
 def memory_of(pid, field):
-    """Rss or Pss in KiB."""
+    """A field of smaps_rollup, such as Rss or Pss_Anon, in KiB."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith(field + ":"):

@@ -57,7 +57,7 @@ SESSIONS = (
     ("the same with 48 consoles talking, ms", lambda row: f"{row['busy_attach_ms']:.0f}"),
     ("CPU of one login, ms", lambda row: f"{row['login_cpu_ms']:.1f}"),
     ("one login after another, ms each", lambda row: f"{row['login_ms']:.0f}"),
-    ("memory of an idle session, KiB (Pss)", lambda row: f"{row['idle_session_kib']:.0f}"),
+    ("memory of an idle session, KiB", lambda row: f"{row['idle_session_kib']:.0f}"),
 )
 
 VIEWERS = (
