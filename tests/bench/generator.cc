@@ -88,8 +88,8 @@ struct Console {
       if (text_of != at / kLine) {
         text_of = at / kLine;
         std::snprintf(text, sizeof text,
-                      "console %04u line %012llu the quick brown fox jumps over the lazy dog 012\r\n",
-                      number, static_cast<unsigned long long>(text_of));
+                      "console %04u line %012llu the quick brown fox jumps over the lazy dog 012\r\n", number,
+                      static_cast<unsigned long long>(text_of));
       }
       std::size_t some = std::min(size - done, kLine - at % kLine);
       std::memcpy(to + done, text + at % kLine, some);
