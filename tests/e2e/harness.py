@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 
+import pytest
+
 import clients
 from gear import PATIENCE, BlackHole, ConsoleServer, Gear, SocketGear, Talker, until
 
@@ -100,6 +102,19 @@ class Lab:
 
     def black_hole(self):
         return self.keep(BlackHole())
+
+    def small_disk(self, name, size="1m"):
+        """A folder that is a file system of so many bytes; only root can make one."""
+        if os.geteuid() != 0:
+            pytest.skip("needs root")
+        path = self.path(name)
+        os.makedirs(path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", path],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"no file system may be mounted here: {done.stderr}")
+        self._stack.callback(subprocess.run, ["umount", "-l", path], check=True)
+        return path
 
     def daemon(self, devices, **how):
         """A daemon that serves: `devices` maps names to gear, or to a line as written in the configuration."""

@@ -7,6 +7,7 @@ import shlex
 import stat
 import subprocess
 
+import paramiko
 import pytest
 
 import clients
@@ -144,7 +145,6 @@ def test_what_strangers_send_can_not_forge_a_line(lab):
     daemon, _ = lab.one()
     evil = 'x"}\n{"ev":"login","user":"root"\x1b[2J'
     daemon.ssh("version", options=["User=" + evil])
-    paramiko = pytest.importorskip("paramiko")
     transport = paramiko.Transport(("127.0.0.1", daemon.port))
     transport.connect()
     with pytest.raises(paramiko.SSHException):

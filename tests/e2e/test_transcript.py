@@ -1,6 +1,8 @@
 """What a console said is written down whatever dies, stalls or hangs."""
 
 import os
+import re
+import subprocess
 import time
 
 import pytest
@@ -136,3 +138,29 @@ def test_lines_that_are_dead_or_hang_delay_neither_a_login_nor_a_good_line(lab):
     assert states.count("up") == 1 and len(states) == 257
     slow = daemon.ssh("send", "slow001", "x")
     assert slow.status == 69, slow
+
+
+def test_a_full_disk_stops_no_console_and_nothing_is_done_that_can_not_be_written_down(lab):
+    gear, disk = lab.gear(), lab.small_disk("d/state")
+    daemon = lab.daemon({"edge1": gear})
+    daemon.wait_up("edge1")
+    for number in range(2 << 20 >> 15):
+        gear.says(b"%079d\n" % number * 410)
+    until("the disk is full", lambda: daemon.ssh("note", "edge1", "x").status == 74)
+    for words in (("send", "edge1", "x"), ("break", "edge1")):
+        done = daemon.ssh(*words)
+        assert done.status == 74 and "No space left" in done.err and done.out == "", done
+    assert "No space left" in daemon.ctl("status").out
+    screen = daemon.attached()
+    screen.type("typed\r")
+    gear.hears("typed\r")
+    assert gear.heard == b"typed\r"
+    gear.says("still seen\r\n")
+    screen.expect("still seen")
+    subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
+    until("there is room again", lambda: daemon.ssh("note", "edge1", "room").status == 0)
+    gear.says("written again\r\n")
+    until("it is written", lambda: daemon.transcript("edge1").endswith(b"written again\r\n"))
+    assert re.search(r"\d+ bytes lost", daemon.ssh("log", "edge1", "--stamp").out)
+    numbers = [entry["n"] for entry in daemon.journal()]
+    assert numbers == list(range(len(numbers)))

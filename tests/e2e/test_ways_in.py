@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+import paramiko
 import pytest
 
 import clients
@@ -226,7 +227,6 @@ def test_rsa_with_sha2_and_ecdsa_keys_come_in(lab, kind, bits):
 
 
 def test_a_signature_with_sha1_is_refused(lab):
-    paramiko = pytest.importorskip("paramiko")
     daemon, _ = lab.one()
     daemon.write_keys("alice", lab.public("rsa", kind="rsa", bits=2048))
     key = paramiko.RSAKey.from_private_key_file(lab.key("rsa"))
@@ -245,7 +245,6 @@ def test_a_signature_with_sha1_is_refused(lab):
 
 
 def test_agent_x11_and_environment_are_refused_with_an_answer(lab):
-    paramiko = pytest.importorskip("paramiko")
     daemon, _ = lab.one()
     transport = paramiko.Transport(("127.0.0.1", daemon.port))
     transport.connect()
