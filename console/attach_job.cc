@@ -59,8 +59,8 @@ void AttachJob::enter(const std::string& device, Wish wish) {
   show_screen();
 }
 
-// The last screenful, as it is at this moment; the attachment goes on from there. After a start of the daemon memory
-// holds little, and what came before is in the transcript.
+// The last screenful, as it is at this moment; the attachment goes on from there. After a start of the daemon
+// memory holds little, and what came before is in the transcript.
 void AttachJob::show_screen() {
   std::string recent = attachment_->console()->recent(kReplay);
   recall([this, recent](std::string older) {
@@ -82,16 +82,14 @@ void AttachJob::recall(std::function<void(std::string)> then) {
   }
   recalling_ = true;
   auto older = std::make_shared<std::string>();
-  core_.blocking.run(
-      [older, directory = core_.transcripts, device = device_, end = *oldest, most = kReplay - held] {
-        *older = bytes_before(directory, device, end, most);
-      },
-      life_.wrap([this, older, then = std::move(then)] {
-        recalling_ = false;
-        if (left_) return;
-        then(std::move(*older));
-        pump();
-      }));
+  core_.blocking.run([older, directory = core_.transcripts, device = device_, end = *oldest,
+                      most = kReplay - held] { *older = bytes_before(directory, device, end, most); },
+                     life_.wrap([this, older, then = std::move(then)] {
+                       recalling_ = false;
+                       if (left_) return;
+                       then(std::move(*older));
+                       pump();
+                     }));
 }
 
 std::string AttachJob::who_is_here() const {

@@ -34,7 +34,7 @@ class AttachJob : public Job, private Watcher {
 
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
-  static constexpr std::size_t kReplay = 32 * 1024;  // bytes looked at for a screen or a replay
+  static constexpr std::size_t kReplay = 32 * 1024;       // bytes looked at for a screen or a replay
   static constexpr std::size_t kMostRemarks = 32;         // waiting for room on the person's terminal
 
   // What the escape machine finds in the person's typing.
@@ -80,11 +80,11 @@ class AttachJob : public Job, private Watcher {
   Escape escape_;
   Keys keys_{*this};
   std::unique_ptr<Attachment> attachment_;
-  std::unique_ptr<Writer> writer_;    // goes before the attachment
-  std::string pending_;               // typed bytes the line has not taken yet
-  std::deque<std::string> remarks_;   // to be shown between the console's bytes
+  std::unique_ptr<Writer> writer_;   // goes before the attachment
+  std::string pending_;              // typed bytes the line has not taken yet
+  std::deque<std::string> remarks_;  // to be shown between the console's bytes
   bool recalling_ = false;  // older bytes are being read from the transcript: nothing is shown meanwhile
-  std::string screen_;                // the last screenful, to be shown before what is live
+  std::string screen_;      // the last screenful, to be shown before what is live
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out
   bool left_ = false;

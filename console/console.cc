@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t kFullRead = 2048;         // a pty gives at most 4095 bytes a read: more are behind it
-constexpr std::size_t kMostATurn = 256 * 1024;  // then others have their turn
+constexpr std::size_t kMostATurn = 128 * 1024;  // then others have their turn
 constexpr milliseconds kTypingLasts{500};       // how long after a keystroke output is read at once
 constexpr milliseconds kPatience{200};          // reading pauses so long for a crowded archive
 constexpr unsigned kEmptyTicks = 5;
@@ -138,7 +138,7 @@ Pace::Reader::Next Console::tick() {
 std::size_t Console::pull() {
   std::size_t total = 0;
   while (total < kMostATurn) {
-    if (in_.archive.crowded()) {
+    if (in_.archive.crowded() || outruns_the_log()) {
       // The kernel's buffer holds 350 ms of a 115200 line: waiting less than that for the disk loses nothing.
       auto now = base::Clock::now();
       if (crowded_since_ == base::Clock::time_point{}) crowded_since_ = now;
@@ -163,6 +163,12 @@ std::size_t Console::pull() {
   }
   if (total) last_output_ = base::wall_now();
   return total;
+}
+
+// With people here, what is not in the file yet must still be in memory when it is: else it could not be
+// shown.
+bool Console::outruns_the_log() const {
+  return !attached_.empty() && scrollback_.end() - transcript_->showable() > scrollback_.capacity() / 2;
 }
 
 void Console::typed() {

@@ -86,6 +86,7 @@ class Console : private Pace::Reader {
 
   Next tick() override;
   std::size_t pull();
+  bool outruns_the_log() const;
   void open();
   void opened(const base::Result<>& result);
   void went_down(const base::Error& error);

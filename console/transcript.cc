@@ -131,7 +131,8 @@ void Archive::State::finished(Batch& batch) {
     Transcript::State& one = *item.transcript;
     held -= item.bytes.size();
     one.written = item.end;
-    if (!one.origin && item.trouble.empty() && item.file_end >= item.end) one.origin = item.file_end - item.end;
+    if (!one.origin && item.trouble.empty() && item.file_end >= item.end)
+      one.origin = item.file_end - item.end;
     one.trouble = std::move(item.trouble);
     if (!one.trouble.empty() && !std::exchange(one.failing, true)) failing.push_back(item.transcript);
     grown.push_back(std::move(item.transcript));

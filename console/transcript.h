@@ -79,8 +79,8 @@ class Transcript {
   Offset written() const;   // up to here it is in the file (page cache), or in a marked gap
   Offset showable() const;  // what people may see: written(), or end() while the Archive is behind()
 
-  // Where in the transcript's files this object's offset 0 is, as long as nothing was lost since: what earlier runs of
-  // the daemon wrote is before it. Empty until the first batch is written.
+  // Where in the transcript's files this object's offset 0 is, as long as nothing was lost since: what
+  // earlier runs of the daemon wrote is before it. Empty until the first batch is written.
   std::optional<std::uint64_t> origin() const;
 
   // `what` runs on the loop whenever showable() has grown, never from inside append() or mark(). One only.

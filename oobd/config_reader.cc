@@ -21,7 +21,10 @@ std::string folder_of(const std::string& file) {
 }  // namespace
 
 ConfigReader::ConfigReader(const std::string& file, ConfigFiles& files)
-    : folder_(folder_of(file)), files_(files), faults_(file) {}
+    : folder_(folder_of(file)),
+      beside_(std::filesystem::path(file).parent_path()),
+      files_(files),
+      faults_(file) {}
 
 ConfigOutcome ConfigReader::read(std::string_view text) {
   ConfigOutcome outcome;
@@ -110,8 +113,8 @@ void ConfigReader::read_keys(const Node& value, const std::string& path) {
   if (!text)
     return faults_.add(value.place, base::str("keys: ", base::printable(text.error().what, kMostReason)));
   for (const auth::KeyFault& fault : auth::parse_authorized_keys(*text).faults) {
-    faults_.add(value.place, ConfigFault{base::printable(value.text, kMostReason), fault.line, fault.column,
-                                         fault.message});
+    faults_.add(value.place, ConfigFault{base::printable((beside_ / value.text).string(), kMostReason),
+                                         fault.line, fault.column, fault.message});
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -48,7 +49,8 @@ class ConfigReader {
   void own(std::map<std::string, std::string>& owners, const std::string& what, const std::string& device,
            const Node& value, std::string_view key);
 
-  std::string folder_;
+  std::string folder_;            // absolute
+  std::filesystem::path beside_;  // the folder as the caller named it, for faults in other files
   ConfigFiles& files_;
   ConfigFaults faults_;
   Config config_;

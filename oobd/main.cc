@@ -26,9 +26,11 @@ struct Program {
 constexpr Program kPrograms[] = {
     {"serve", "serve [-c FILE]", "the daemon, in the foreground"},
     {"check", "check [-c FILE]", "reads the configuration and all it names; tells each fault"},
-    {"demo", "demo [--dir DIR] [--port N]", "a daemon with devices of this machine, and the ssh line to type"},
+    {"demo", "demo [--dir DIR] [--port N]",
+     "a daemon with devices of this machine, and the ssh line to type"},
     {"ports", "ports [--json]", "the serial ports of this machine, as configuration ready to paste"},
-    {"ctl", "ctl [-c FILE | --state DIR] [COMMAND…]", "a command of the running daemon, as root or as its user"},
+    {"ctl", "ctl [-c FILE | --state DIR] [COMMAND…]",
+     "a command of the running daemon, as root or as its user"},
     {"help", "help [WORD]", "this, or more on one word"},
     {"--version", "--version", "what this is"},
 };
@@ -115,7 +117,8 @@ int help(const Line& line) {
     text = "oobd: an out-of-band management console server\n\n";
     for (const Program& program : kPrograms)
       text += str("  oobd ", program.synopsis, "\n          ", program.help, "\n");
-    text += "\nThe configuration is /etc/oobd/oobd.toml unless -c names another.\nCommands by ssh or ctl:\n\n";
+    text +=
+        "\nThe configuration is /etc/oobd/oobd.toml unless -c names another.\nCommands by ssh or ctl:\n\n";
   }
   for (const Program& program : kPrograms)
     if (word == program.name) text += str("oobd ", program.synopsis, "\n  ", program.help, "\n");

@@ -63,12 +63,12 @@ struct ConsoleTest : testing::Test {
   ConsoleTest() {
     auto fake = std::make_unique<FakeLine>(loop);
     line = fake.get();
-    console = std::make_unique<Console>(
-        Console::Surroundings{loop, pace, archive, 1024,
-                              [this](const char* event, const std::string& text) {
-                                events.push_back(std::string(event) + " " + text);
-                              }},
-        "r1", std::move(fake));
+    console =
+        std::make_unique<Console>(Console::Surroundings{loop, pace, archive, 1024,
+                                                        [this](const char* event, const std::string& text) {
+                                                          events.push_back(std::string(event) + " " + text);
+                                                        }},
+                                  "r1", std::move(fake));
   }
   void open() {
     console->start();
@@ -112,7 +112,8 @@ TEST_F(ConsoleTest, TellsALappedWatcherHowMuchItMissedAndDelaysNobodyElse) {
   Person quick(*console, "alice"), slow(*console, "bob");
   slow.slow = true;
   std::string all;
-  for (std::size_t i = 0; all.size() < 3 * Console::kScrollbackWatched; ++i) all += base::str("line ", i, "\r\n");
+  for (std::size_t i = 0; all.size() < 3 * Console::kScrollbackWatched; ++i)
+    all += base::str("line ", i, "\r\n");
   line->say(all);
   ASSERT_TRUE(run_until(loop, [&] { return quick.heard.size() == all.size(); }));
   EXPECT_EQ(quick.heard, all);
@@ -226,7 +227,8 @@ TEST_F(ConsoleTest, SaysWhyALineIsDownAndComesBackAtOnceWhenItsPathDoes) {
   EXPECT_TRUE(alice.was_told("line down: unplugged"));
   EXPECT_EQ(alice.writer->write("x").error().what, "r1: line down: unplugged");
   line->come_back();
-  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }, base::milliseconds(500)));
+  ASSERT_TRUE(run_until(
+      loop, [&] { return console->state() == Console::State::up; }, base::milliseconds(500)));
   EXPECT_TRUE(alice.was_told("line up: fake"));
   EXPECT_EQ(events, (std::vector<std::string>{"line.down unplugged", "line.up fake"}));
   EXPECT_TRUE(alice.writer->live());

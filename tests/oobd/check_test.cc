@@ -120,7 +120,7 @@ may = ["watch"]
   EXPECT_EQ(checked.status, 78);
   std::vector<std::string> faults = lines_of(checked.out);
   ASSERT_EQ(faults.size(), 1u) << checked.out;  // once, though two users have the file
-  EXPECT_THAT(faults[0], StartsWith("keys/alice:2:1: "));
+  EXPECT_THAT(faults[0], StartsWith(folder / "keys/alice:2:1: "));
   EXPECT_THAT(faults[0], HasSubstr("no-such-option"));
 }
 
