@@ -117,6 +117,7 @@ void Console::readable() {
   } else {
     empty_ticks_ = 0;
     paced_ = true;
+    line_->rest();
     in_.pace.join(*this, crowded);
   }
 }

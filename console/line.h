@@ -30,6 +30,10 @@ class Line {
   virtual void wait_readable(std::function<void()> what) = 0;
   virtual void wait_writable(std::function<void()> what) = 0;
 
+  // read() will be called by the clock for a while, without waits: bytes that come need wake nobody. Ends
+  // with the next wait. REQUIRES: no wait_readable() under way.
+  virtual void rest() {}
+
   // Sends a break of so many milliseconds (0: the line's default, 300) and ends it by itself. REQUIRES: open.
   virtual base::Result<> send_break(unsigned milliseconds) = 0;
 

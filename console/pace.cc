@@ -21,7 +21,7 @@ void Pace::leave(Reader& reader) {
 void Pace::arm() {
   if (timer_.waiting() || (slow_.empty() && fast_.empty())) return;
   auto now = base::Clock::now();
-  if (slow_due_ < now) slow_due_ = now + kSlow;
+  if (slow_due_ < now) slow_due_ = now + (slow_.size() < kManyFrom ? kSlow : kMany);
   timer_.at(fast_.empty() ? slow_due_ : std::min(now + kFast, slow_due_), [this] { tick(); });
 }
 
@@ -45,7 +45,7 @@ void Pace::tick() {
   movers.clear();
   if (now >= slow_due_) {
     pass(slow_, Reader::Next::slow);
-    slow_due_ = now + kSlow;
+    slow_due_ = now + (slow_.size() < kManyFrom ? kSlow : kMany);
   }
   fast_.insert(fast_.end(), movers.begin(), movers.end());
   slow_.insert(slow_.end(), slowed.begin(), slowed.end());

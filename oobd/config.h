@@ -71,8 +71,8 @@ struct Config {
   std::string state;
   std::string escape =
       "\x05"
-      "c";                             // [server] escape, "^Ec"
-  std::size_t scrollback = 16 * 1024;  // [server] scrollback, bytes kept in memory for each console
+      "c";                            // [server] escape, "^Ec"
+  std::size_t scrollback = 4 * 1024;  // [server] scrollback, bytes kept in memory for each console
   bool rsa_host_key =
       false;  // [server] rsa_host_key: offer RSA host key to old clients (17.6 CPU ms a login)
   std::map<std::string, UserConfig> users;

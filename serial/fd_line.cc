@@ -18,10 +18,7 @@ base::milliseconds break_time(unsigned asked) {
   return base::milliseconds(asked == 0 ? kBreakDefault : std::min(asked, kBreakMost));
 }
 
-void FdLine::attach(int fd) {
-  fd_ = fd;
-  watch_.emplace(loop_, fd);
-}
+void FdLine::attach(int fd) { fd_ = fd; }
 
 void FdLine::detach() {
   watch_.reset();
@@ -52,12 +49,20 @@ Result<std::size_t> FdLine::write(base::Bytes bytes) {
 
 void FdLine::wait_readable(std::function<void()> what) {
   assert(attached());
+  if (!watch_) watch_.emplace(loop_, fd_);
   watch_->readable(std::move(what));
 }
 
 void FdLine::wait_writable(std::function<void()> what) {
   assert(attached());
+  if (!watch_) watch_.emplace(loop_, fd_);
   watch_->writable(std::move(what));
+}
+
+// As long as a descriptor is registered, Asio's reactor wakes the loop for all that comes, whether anybody
+// waits or not.
+void FdLine::rest() {
+  if (watch_ && !watch_->waits_writable()) watch_.reset();
 }
 
 Error FdLine::down(int number) const {

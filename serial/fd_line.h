@@ -22,6 +22,7 @@ class FdLine : public console::Line {
   base::Result<std::size_t> write(base::Bytes bytes) override;
   void wait_readable(std::function<void()> what) override;
   void wait_writable(std::function<void()> what) override;
+  void rest() override;
 
  protected:
   enum class Kind { tty, socket };
@@ -30,7 +31,7 @@ class FdLine : public console::Line {
   // `fd` does not block and stays open until detach(), which drops all waits.
   void attach(int fd);
   void detach();
-  bool attached() const { return watch_.has_value(); }
+  bool attached() const { return fd_ >= 0; }
   base::Loop& loop() { return loop_; }
 
   // Why the line is down, from errno; 0 stands for the end of the stream.
@@ -40,7 +41,7 @@ class FdLine : public console::Line {
   base::Loop& loop_;
   Kind kind_;
   int fd_ = -1;
-  std::optional<base::Watch> watch_;
+  std::optional<base::Watch> watch_;  // while somebody waits
 };
 
 }  // namespace oob::serial
