@@ -159,8 +159,12 @@ def test_a_full_disk_stops_no_console_and_nothing_is_done_that_can_not_be_writte
     screen.expect("still seen")
     subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
     until("there is room again", lambda: daemon.ssh("note", "edge1", "room").status == 0)
-    gear.says("written again\r\n")
-    until("it is written", lambda: daemon.transcript("edge1").endswith(b"written again\r\n"))
+
+    def written_again():
+        gear.says("written again\r\n")
+        return daemon.transcript("edge1").endswith(b"written again\r\n")
+
+    until("what is said from then on is written", written_again)
     assert re.search(r"\d+ bytes lost", daemon.ssh("log", "edge1", "--stamp").out)
     numbers = [entry["n"] for entry in daemon.journal()]
     assert numbers == list(range(len(numbers)))
