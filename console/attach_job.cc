@@ -54,6 +54,8 @@ void AttachJob::enter(const std::string& device, Wish wish) {
                       : console.state() == Console::State::down
                           ? str(" (line down: ", console.why_down(), ")")
                           : " (line opening)";
+  if (const std::string& trouble = core_.archive.trouble(); !trouble.empty())
+    state += str(" (THE LOG CAN'T BE WRITTEN: ", trouble, ")");
   screen_ = str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
                 escape_.notation(), " ? help, ", escape_.notation(), " . leaves]\r\n");
   show_screen();

@@ -63,6 +63,7 @@ class Deed : public Job {
 Made make_list(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   Result<std::string> text = list_report(core, visitor, a.words.empty() ? "*" : a.words[0], a.has("--json"));
   if (!text) return text.error();
+  if (text->empty() && !a.has("--json")) io.remark("oobd: no devices");
   return answer(io, *text);
 }
 

@@ -25,7 +25,7 @@ enum class Claim { if_free, force, join };
 
 // A line that is held open all the time, the last it said, its transcript, who watches, and at most one who
 // types (others only by joining). Owned by its Device; its watchers come and go by Attachments.
-class Console : private Pace::Reader {
+class Console final : private Pace::Reader {
  public:
   enum class State { closed, opening, up, down };
 

@@ -116,8 +116,7 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
     }
   }
   if (as_json) return text;
-  if (devices.empty()) return std::string("no devices\n");
-  return table(rows);
+  return devices.empty() ? std::string() : table(rows);
 }
 
 std::string who_report(Core& core, const Visitor& visitor, bool as_json) {
@@ -160,6 +159,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
                         {"disk_total", disk.total},         {"disk_free", disk.free}};
     object["journal"] = journal.empty() ? "ok" : journal;
     object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
+    object["transcript_bytes_lost"] = core.archive.lost();
     return json::serialize(object) + "\n";
   }
   std::string text = str(core.version, "\n");
@@ -176,7 +176,8 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
   text += str("journal      ", journal.empty() ? "ok" : journal, "\n");
-  text += str("transcripts  ", transcripts.empty() ? "ok" : transcripts, "\n");
+  std::string lost = core.archive.lost() ? str(", ", core.archive.lost(), " bytes lost since the start") : "";
+  text += str("transcripts  ", transcripts.empty() ? "ok" : transcripts, lost, "\n");
   return text;
 }
 
@@ -208,6 +209,8 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   figure("disk_total_bytes", "gauge", "size of the file system of the state folder", disk.total);
   figure("disk_free_bytes", "gauge", "free bytes of it", disk.free);
   figure("journal_ok", "gauge", "1 while the journal can be written", core.journal.trouble().empty() ? 1 : 0);
+  figure("transcript_lost_bytes_total", "counter", "bytes of consoles that are in no file",
+         core.archive.lost());
   figure("transcripts_ok", "gauge", "1 while transcripts can be written",
          core.archive.trouble().empty() ? 1 : 0);
   return text;

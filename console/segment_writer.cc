@@ -138,6 +138,7 @@ base::Result<> SegmentWriter::ready() {
 void SegmentWriter::lose(std::size_t bytes, base::Micros when) {
   if (lost_ == 0) lost_since_ = when;
   lost_ += bytes;
+  lost_now_ += bytes;
 }
 
 // Bounded: of many, the stamps go first, then what came last; gaps stay.
@@ -221,6 +222,7 @@ base::Result<> SegmentWriter::write_piece(base::Bytes piece) {
 }
 
 base::Result<> SegmentWriter::write(base::Bytes bytes, const std::vector<Mark>& marks, base::Micros began) {
+  lost_now_ = 0;
   base::Result<> result;
   bool resting = !trouble_.empty() && base::Clock::now() < retry_at_;
   std::size_t done = 0;  // of `bytes`

@@ -56,6 +56,8 @@ class SegmentWriter {
   // of a gap that is marked when writing works again. An error says why; it is repeated, and nothing tried,
   // until a second has passed.
   base::Result<> write(base::Bytes bytes, const std::vector<Mark>& marks, base::Micros began);
+  // How many bytes the last write() had to give up.
+  std::uint64_t lost_now() const { return lost_now_; }
   // The absolute offset behind the last byte written.
   std::uint64_t end() const { return end_; }
 
@@ -85,7 +87,8 @@ class SegmentWriter {
   std::uint64_t end_ = 0;                // of all that was written
   std::uint64_t index_size_ = 0;         // up to here the index is whole
   std::vector<Waiting> waiting_;         // index lines not yet written, bounded
-  std::uint64_t lost_ = 0;               // bytes not written and not yet marked
+  std::uint64_t lost_now_ = 0;
+  std::uint64_t lost_ = 0;  // bytes not written and not yet marked
   base::Micros lost_since_ = 0;
   std::string trouble_, index_trouble_;  // why the last try failed
   base::Clock::time_point retry_at_{}, index_retry_at_{};

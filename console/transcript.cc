@@ -50,7 +50,7 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
     base::Micros began;
     Transcript::Offset end;
     std::string trouble;  // the answer
-    std::uint64_t file_end = 0;
+    std::uint64_t file_end = 0, lost = 0;
   };
   using Batch = std::vector<Item>;
 
@@ -77,6 +77,8 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
   bool under_way = false, slow = false, syncing = false, to_sync = false;
   base::Clock::time_point handed_over{};
   std::string trouble, sync_trouble;
+  std::uint64_t lost = 0;
+  std::function<void()> on_trouble;
 
   void gather(const Each& one);
   void hand_over();
@@ -104,7 +106,7 @@ void Archive::State::hand_over() {
   for (Each& one : gathered) {
     one->queued = false;
     Transcript::Offset end = one->end;
-    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}, 0});
+    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}, 0, 0});
     one->bytes = {};
     one->marks = {};
   }
@@ -118,6 +120,7 @@ void Archive::State::hand_over() {
           base::Result<> result = item.transcript->writer->write(item.bytes, item.marks, item.began);
           if (!result) item.trouble = result.error().what;
           item.file_end = item.transcript->writer->end();
+          item.lost = item.transcript->writer->lost_now();
         }
       },
       [self = shared_from_this(), batch] { self->finished(*batch); });
@@ -134,6 +137,7 @@ void Archive::State::finished(Batch& batch) {
     if (!one.origin && item.trouble.empty() && item.file_end >= item.end)
       one.origin = item.file_end - item.end;
     one.trouble = std::move(item.trouble);
+    lost += item.lost;
     if (!one.trouble.empty() && !std::exchange(one.failing, true)) failing.push_back(item.transcript);
     grown.push_back(std::move(item.transcript));
   }
@@ -153,7 +157,10 @@ void Archive::State::settle_trouble() {
     return !one->failing;
   });
   const std::string& now = failing.empty() ? sync_trouble : failing.front()->trouble;
-  if (trouble != now) trouble = now;
+  if (trouble != now) {
+    trouble = now;
+    if (on_trouble) on_trouble();
+  }
   if (failing.empty() || retry_timer.waiting() || !syncer) return;
   // Silent consoles too: their gaps are to be marked, and the trouble to end, without waiting for a byte.
   retry_timer.after(kRetryEvery, [this] {
@@ -238,6 +245,8 @@ void Archive::flush() {
 bool Archive::crowded() const { return state_->held + kHeadroom >= kMostHeld; }
 bool Archive::behind() const { return state_->slow; }
 const std::string& Archive::trouble() const { return state_->trouble; }
+std::uint64_t Archive::lost() const { return state_->lost; }
+void Archive::on_trouble(std::function<void()> what) { state_->on_trouble = std::move(what); }
 
 Transcript::Transcript(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -267,6 +276,7 @@ void Transcript::append(base::Bytes bytes) {
   archive.held += taken;
   if (taken == bytes.size()) return;
   std::size_t dropped = bytes.size() - taken, before = 0;
+  archive.lost += dropped;
   state.stamped = false;
   if (!state.marks.empty() && state.marks.back().kind == "gap" &&
       state.marks.back().at == state.bytes.size() && base::parse_number(state.marks.back().text, before)) {

@@ -50,6 +50,10 @@ class Archive {
   bool behind() const;
   // Empty while all is well, else why the last write failed ("transcripts/edge1/…: No space left on device").
   const std::string& trouble() const;
+  // Bytes that were dropped or could not be written since the start, of all transcripts.
+  std::uint64_t lost() const;
+  // `what` runs on the loop whenever trouble() has changed. One only.
+  void on_trouble(std::function<void()> what);
 
  private:
   friend class Transcript;

@@ -83,7 +83,8 @@ ExpectJob::ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& a
       device_(arguments.device->name),
       expression_(std::move(expression)),
       timeout_(timeout),
-      timer_(core.loop) {}
+      timer_(core.loop),
+      quiet_(core.loop) {}
 
 void ExpectJob::start() {
   Device* device = core_.inventory.find(device_);
@@ -105,19 +106,16 @@ void ExpectJob::more() {
     if (piece.skipped) line_.clear();
     if (piece.bytes.empty()) return;
     std::size_t size = piece.bytes.size();
-    // A Watcher notes and returns: what matched is told from the loop.
-    if (look(piece.bytes)) {
-      over_ = true;
-      core_.loop.post(life_.wrap([this] {
-        over_ = false;
-        finish(kDone);
-      }));
-    }
+    bool matched = look(piece.bytes);
     attachment_->take(size);
+    if (matched) return;
   }
 }
 
+// A line that has not ended may be a prompt, or still be arriving: only quiet tells.
 bool ExpectJob::look(base::Bytes bytes) {
+  quiet_.cancel();
+  std::string text;
   while (!bytes.empty()) {
     std::size_t end = bytes.find('\n');
     std::size_t size = std::min(end, std::min(bytes.size(), kMostLine - line_.size()));
@@ -125,19 +123,32 @@ bool ExpectJob::look(base::Bytes bytes) {
     bytes.remove_prefix(size);
     bool ended = !bytes.empty() && bytes[0] == '\n';
     if (ended) bytes.remove_prefix(1);
-    bool complete = ended || line_.size() >= kMostLine;
-    if ((complete || bytes.empty()) && matches()) return true;
-    if (complete) line_.clear();
+    if (!ended && line_.size() < kMostLine) continue;
+    if (matches(text)) {
+      found(std::move(text));
+      return true;
+    }
+    line_.clear();
   }
+  if (!line_.empty() && matches(text)) quiet_.after(kQuiet, [this, text = std::move(text)] { found(text); });
   return false;
 }
 
-bool ExpectJob::matches() {
-  std::string text;
+bool ExpectJob::matches(std::string& text) const {
+  text.clear();
   clean_line(line_, text);
-  if (!RE2::PartialMatch(text, *expression_)) return false;
+  return RE2::PartialMatch(text, *expression_);
+}
+
+// A Watcher notes and returns: the end comes from the loop.
+void ExpectJob::found(std::string text) {
   io_.print(text + "\n");
-  return true;
+  over_ = true;
+  timer_.cancel();
+  core_.loop.post(life_.wrap([this] {
+    attachment_.reset();
+    io_.finish(kDone);
+  }));
 }
 
 void ExpectJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
@@ -153,6 +164,7 @@ void ExpectJob::finish(int status) {
   if (over_) return;
   over_ = true;
   timer_.cancel();
+  quiet_.cancel();
   attachment_.reset();
   io_.finish(status);
 }

@@ -48,6 +48,9 @@ class ExpectJob : public Job, private Watcher {
  public:
   static constexpr std::size_t kMostLine = 16 * 1024;  // what is longer is looked at in pieces of this size
 
+  static constexpr base::milliseconds kQuiet{
+      100};  // after which a line that has not ended is taken for a prompt
+
   // REQUIRES: expression->ok().
   ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments,
             std::unique_ptr<RE2> expression, base::milliseconds timeout);
@@ -59,7 +62,8 @@ class ExpectJob : public Job, private Watcher {
   void gone(const std::string& why) override;
   void finish(int status);
   bool look(base::Bytes bytes);
-  bool matches();
+  bool matches(std::string& text) const;
+  void found(std::string text);
 
   Core& core_;
   Visitor& visitor_;
@@ -69,7 +73,7 @@ class ExpectJob : public Job, private Watcher {
   base::milliseconds timeout_;
   bool over_ = false;
   std::string line_;
-  base::Timer timer_;
+  base::Timer timer_, quiet_;
   std::unique_ptr<Attachment> attachment_;
   base::Life life_;
 };

@@ -153,9 +153,6 @@ int main(int count, char** values) {
   if (what == "ports") return ports(line);
   if (what == "ctl") return ctl(line);
   if (what == "help" || what == "--help" || what == "-h") return help(line);
-  if (what.empty()) {
-    help(line);
-    return kUsage;
-  }
+  if (what.empty()) return complain("what? serve, check, demo, ports, ctl, help or --version");
   return complain("no such command: " + oob::base::printable(what, 60));
 }

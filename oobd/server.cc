@@ -170,6 +170,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   if (!listening) return listening;
 
   archive_ = std::make_unique<console::Archive>(loop_, disk_, config_->state + "/transcripts");
+  archive_->on_trouble([this] { tell_trouble(); });
   pace_ = std::make_unique<console::Pace>(loop_, *archive_);
   core_.emplace(console::Core{.loop = loop_,
                               .blocking = blocking_,
@@ -246,6 +247,18 @@ void Server::add_device(const std::string& name, const DeviceConfig& config) {
   device.model = config.model;
   device.power_bmc = config.power_bmc;
   device.console->start();
+}
+
+// A log that has holes is everybody's business, at once.
+void Server::tell_trouble() {
+  const std::string& trouble = archive_->trouble();
+  std::string text = trouble.empty()
+                         ? str("the log is written again; ", archive_->lost(), " bytes are in no file")
+                         : str("THE LOG CAN'T BE WRITTEN: ", trouble);
+  base::log(text);
+  journal_->note(auth::Entry(trouble.empty() ? "transcripts.written" : "transcripts.failing")
+                     .with("text", printable(text)));
+  for (const auto& [name, device] : inventory_.all()) device->console->announce(text);
 }
 
 // --- reload

@@ -59,6 +59,7 @@ class Server {
   void adopt(const Config& config);
   void add_device(const std::string& name, const DeviceConfig& config);
   std::unique_ptr<console::Line> make_line(const std::string& name, const LineConfig& line);
+  void tell_trouble();
   std::string apply_devices(const Config& next);
   void end_lost_rights();
 

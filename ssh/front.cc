@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <deque>
@@ -34,6 +35,8 @@ namespace {
 constexpr int kAcceptsATurn = 16;
 constexpr std::size_t kMostQueued = 1024;  // messages for the core
 constexpr base::milliseconds kAcceptPause{100};
+constexpr std::size_t kMostWaiting = 64;       // connections that wait for others of their source to log in
+constexpr std::size_t kMostWaitingOfOne = 32;  // of one source
 
 // Where a connection comes from, in the forms that messages and limits need.
 struct Place {
@@ -93,8 +96,11 @@ class Front final : public House {
   void remark(std::string text);
 
   void accept_on(Listener& listener);
-  bool may_come_in(const std::string& source);
-  void begin(Fd socket);
+  enum class Entry { now, later, never };
+  Entry entry_for(const std::string& source);
+  void arrive(Fd socket);
+  void begin(Fd socket, const std::string& source);
+  void admit_waiting();
   void forget_source(const std::string& source);
   void look_soon();
   void look();
@@ -122,6 +128,14 @@ class Front final : public House {
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::map<std::string, std::uint32_t> unauthenticated_;  // by source
   std::uint32_t all_unauthenticated_ = 0;
+  // A script that opens many connections at once is not turned away: the excess waits here, unread, until
+  // others of its source have logged in, at most for the grace time.
+  struct Waiting {
+    Fd socket;
+    std::string source;
+    Clock::time_point since;
+  };
+  std::deque<Waiting> waiting_;
   // Refusals since the last remark: one line a second, whatever the flood.
   unsigned too_many_strangers_ = 0, too_many_of_one_ = 0, too_many_ = 0, no_descriptors_ = 0;
   std::string one_;
@@ -255,7 +269,7 @@ void Front::accept_on(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     Fd socket(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
-      begin(std::move(socket));
+      arrive(std::move(socket));
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -272,53 +286,88 @@ void Front::accept_on(Listener& listener) {
   listener.watch.readable([this, &listener] { accept_on(listener); });
 }
 
-bool Front::may_come_in(const std::string& source) {
+Front::Entry Front::entry_for(const std::string& source) {
   if (connections_.size() >= setup_.most_connections) {
     ++too_many_;
-  } else if (all_unauthenticated_ >= setup_.most_unauthenticated) {
-    ++too_many_strangers_;
-  } else if (auto found = unauthenticated_.find(source);
-             found != unauthenticated_.end() && found->second >= setup_.most_per_source) {
-    ++too_many_of_one_;
-    one_ = source;
-  } else {
-    return true;
+    return Entry::never;
   }
-  return false;
+  if (all_unauthenticated_ >= setup_.most_unauthenticated) {
+    ++too_many_strangers_;
+    return Entry::never;
+  }
+  auto found = unauthenticated_.find(source);
+  if (found == unauthenticated_.end() || found->second < setup_.most_per_source) return Entry::now;
+  auto of_one = std::count_if(waiting_.begin(), waiting_.end(),
+                              [&](const Waiting& each) { return each.source == source; });
+  if (waiting_.size() < kMostWaiting && static_cast<std::size_t>(of_one) < kMostWaitingOfOne)
+    return Entry::later;
+  ++too_many_of_one_;
+  one_ = source;
+  return Entry::never;
 }
 
-void Front::begin(Fd socket) {
-  sockaddr_storage peer{}, local{};
+void Front::arrive(Fd socket) {
+  sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0) return;  // gone already
-  size = sizeof local;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
   look_soon();
-  Place from = place_of(peer);
-  if (!may_come_in(from.source)) {
-    // RFC 4253, 4.2 lets other lines come before the version.
-    constexpr Bytes kFull = "oobd: too many connections, try again\r\n";
-    ::send(socket.get(), kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  std::string source = place_of(peer).source;
+  Entry entry = entry_for(source);
+  if (entry == Entry::now) return begin(std::move(socket), source);
+  if (entry == Entry::later) {
+    waiting_.push_back({std::move(socket), std::move(source), Clock::now()});
     return;
   }
+  // RFC 4253, 4.2 lets other lines come before the version.
+  constexpr Bytes kFull = "oobd: too many connections, try again\r\n";
+  ::send(socket.get(), kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void Front::begin(Fd socket, const std::string& source) {
+  sockaddr_storage peer{}, local{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0)
+    return;  // gone while it waited
+  size = sizeof local;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   std::uint64_t id = ++next_id_;
   auto connection = std::make_shared<Connection>(
-      *this, id, Connection::Origin{std::move(from.text), place_of(local).text, from.source});
+      *this, id, Connection::Origin{place_of(peer).text, place_of(local).text, source});
   if (Result<> started = connection->start(host_keys_.bind(), std::move(socket)); !started) {
     remark(started.error().what);
     return;
   }
-  ++unauthenticated_[from.source];
+  ++unauthenticated_[source];
   ++all_unauthenticated_;
   connections_.emplace(id, std::move(connection));
+}
+
+void Front::admit_waiting() {
+  auto grace = std::chrono::seconds(setup_.grace_seconds);
+  std::erase_if(waiting_, [&](const Waiting& each) { return Clock::now() - each.since > grace; });
+  for (auto each = waiting_.begin(); each != waiting_.end();) {
+    auto found = unauthenticated_.find(each->source);
+    bool room = (found == unauthenticated_.end() || found->second < setup_.most_per_source) &&
+                all_unauthenticated_ < setup_.most_unauthenticated &&
+                connections_.size() < setup_.most_connections;
+    if (!room) {
+      ++each;
+      continue;
+    }
+    Waiting next = std::move(*each);
+    each = waiting_.erase(each);
+    begin(std::move(next.socket), next.source);
+  }
 }
 
 void Front::forget_source(const std::string& source) {
   --all_unauthenticated_;
   auto found = unauthenticated_.find(source);
   if (--found->second == 0) unauthenticated_.erase(found);
+  // Later: this is called in the middle of a connection's work.
+  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
 }
 
 void Front::logged_in(std::uint64_t id) {
@@ -355,7 +404,8 @@ void Front::look() {
   for (auto& [id, connection] : connections_) all.push_back(connection);
   Clock::time_point now = Clock::now();
   for (auto& connection : all) connection->tick(now);
-  if (!connections_.empty()) look_soon();
+  admit_waiting();
+  if (!connections_.empty() || !waiting_.empty()) look_soon();
 }
 
 int run_front(int control_socket, const Patience& patience) {
