@@ -120,7 +120,7 @@ TEST(Config, HasTheDefaultsThatTheDocumentationNames) {
   EXPECT_EQ(outcome.config->escape,
             "\x05"
             "c");
-  EXPECT_EQ(outcome.config->scrollback, 16u * 1024);
+  EXPECT_EQ(outcome.config->scrollback, 4u * 1024);
   EXPECT_FALSE(outcome.config->rsa_host_key);
   EXPECT_EQ(std::get<SerialLine>(outcome.config->devices.at("a").line),
             (SerialLine{"/dev/a", 115200, "8N1", "none"}));

@@ -224,7 +224,8 @@ elif case == "races":
     raw = Raw().log_in()
     for i in range(200):
         raw.open(here=i)
-        raw.expect(OPENED)
+        while raw.expect(93, OPENED) != OPENED:  # libssh may still widen the window of a channel that is closed
+            pass
         raw.request(raw.there, "exec", False, "both")
         raw.send((94,), raw.there, b"x" * 100)
         raw.request(raw.there, "window-change", False, 1, 2, 3, 4)
