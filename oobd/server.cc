@@ -32,7 +32,7 @@ constexpr const char* kLocalSocket = "/ctl.sock";
 // A line that this build has no way to open: it says so each time it is tried.
 class NoLine : public console::Line {
  public:
-  NoLine(base::Loop& loop, std::string what) : loop_(loop), timer_(loop), what_(std::move(what)) {}
+  NoLine(base::Loop& loop, std::string what) : timer_(loop), what_(std::move(what)) {}
   void open(std::function<void(Result<>)> done) override {
     timer_.after(base::milliseconds(0), [this, done = std::move(done)] {
       done(fail(Fault::unavailable, str(what_, ": Serial over LAN is not part of this version")));
@@ -48,7 +48,6 @@ class NoLine : public console::Line {
   std::string describe() const override { return what_; }
 
  private:
-  base::Loop& loop_;
   base::Timer timer_;
   std::string what_;
 };

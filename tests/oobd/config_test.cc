@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
+#include "console/dispatcher.h"
 #include "oobd/config_files.h"
 #include "oobd/config_tree.h"
 #include "oobd/config_values.h"
@@ -347,6 +349,12 @@ TEST(Config, TheExamplesOfTheDocumentationHaveNoFault) {
     ++examples;
   }
   EXPECT_GE(examples, 5);
+}
+
+TEST(Config, NoDeviceMayBeCalledAsACommand) {
+  const std::vector<std::string>& reserved = reserved_words();
+  for (const console::CommandRow& row : console::command_rows())
+    EXPECT_NE(std::find(reserved.begin(), reserved.end(), row.name), reserved.end()) << row.name;
 }
 
 }  // namespace
