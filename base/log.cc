@@ -1,14 +1,35 @@
 #include "base/log.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <string>
 
-namespace oob::base {
+#include "base/bytes.h"
 
+namespace oob::base {
+namespace {
+
+// Lines that nobody took: told with the next one.
+std::atomic<unsigned> dropped{0};
+
+}  // namespace
+
+// A pipe that nobody reads must not stop the loop: it has room for PIPE_BUF bytes whenever poll() says it has
+// any (POSIX, write()).
 void log(std::string_view what) {
-  std::string line = "oobd: ";
-  line += what;
+  pollfd room{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {
+    ++dropped;
+    return;
+  }
+  std::string line;
+  if (unsigned lost = dropped.exchange(0)) line = str("oobd: ", lost, " lines were lost here\n");
+  line += str("oobd: ", what);
+  line.resize(std::min<std::size_t>(line.size(), PIPE_BUF - 1));
   line += '\n';
   // Nobody is left to tell when stderr is gone.
   [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -107,7 +107,7 @@ Result<Micros> parse_span(std::string_view text) {
   if (unit == "h") scale = 3600;
   if (unit == "d") scale = 86400;
   if (unit == "w") scale = 7 * 86400;
-  if (!right || scale == 0 || number * scale > 1e10)
+  if (!right || scale == 0 || number * scale > 1e9)
     return fail(Fault::usage, str("'", printable(text), "' is not a span such as 90s, 10m, 2h or 3d"));
   return static_cast<Micros>(number * scale * 1e6);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "console/dispatcher.h"
+#include "console/reports.h"
 #include "console/screenful.h"
 #include "console/segments.h"
 
@@ -13,7 +14,13 @@ using base::Result;
 using base::str;
 
 AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish)
-    : core_(core), visitor_(visitor), io_(io), device_(device.name), wish_(wish), escape_(core.escape) {}
+    : core_(core),
+      visitor_(visitor),
+      io_(io),
+      device_(device.name),
+      wish_(wish),
+      escape_(core.escape),
+      stalled_(core.loop) {}
 
 AttachJob::~AttachJob() { depart(); }
 
@@ -44,20 +51,26 @@ void AttachJob::enter(const std::string& device, Wish wish) {
         grant ? attachment_->claim(*grant, how) : Result<std::unique_ptr<Writer>>(grant.error());
     if (writer) {
       writer_ = std::move(*writer);
-      note(how == Claim::force ? "writer.force" : how == Claim::join ? "writer.join" : "writer.take");
-      may = how == Claim::join ? "you may type, beside others" : "you may type";
+      note_writer(how);
+      may = writer_->joined() ? "you may type, beside others" : "you may type";
     } else {
-      may = str("watching, ", escape_.notation(), " a to be next, ", escape_.notation(), " f to force");
+      may = str("watching, you are next to type, ", escape_.notation(), " f forces");
     }
   }
   std::string state = console.state() == Console::State::up ? ""
                       : console.state() == Console::State::down
                           ? str(" (line down: ", console.why_down(), ")")
                           : " (line opening)";
-  if (const std::string& trouble = core_.archive.trouble(); !trouble.empty())
+  if (std::string trouble = reason_of(core_.archive.trouble()); !trouble.empty())
     state += str(" (THE LOG CAN'T BE WRITTEN: ", trouble, ")");
-  screen_ = str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
-                escape_.notation(), " ? help, ", escape_.notation(), " . leaves]\r\n");
+  std::string greeting =
+      str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
+          escape_.notation(), " ? help, ", escape_.notation(), " . leaves]");
+  if (io_.terminal().pty) {
+    screen_ = greeting + "\r\n";
+  } else {
+    io_.remark(greeting);  // results go to stdout, remarks to stderr
+  }
   show_screen();
 }
 
@@ -86,7 +99,7 @@ void AttachJob::recall(std::function<void(std::string)> then) {
   auto older = std::make_shared<std::string>();
   core_.blocking.run([older, directory = core_.transcripts, device = device_, end = *oldest,
                       most = kReplay - held] { *older = bytes_before(directory, device, end, most); },
-                     life_.wrap([this, older, then = std::move(then)] {
+                     stay_.wrap([this, older, then = std::move(then)] {
                        recalling_ = false;
                        if (left_) return;
                        then(std::move(*older));
@@ -129,6 +142,7 @@ void AttachJob::note(const char* event, const std::string& text) {
 
 void AttachJob::say(const std::string& remark) {
   if (left_) return;
+  if (!io_.terminal().pty) return io_.remark(str("[oobd: ", remark, "]"));
   if (remarks_.size() == kMostRemarks) remarks_.pop_front();
   remarks_.push_back(str("\r\n[oobd: ", remark, "]\r\n"));
   pump();
@@ -153,7 +167,9 @@ void AttachJob::pump() {
     if (!attachment_) return;
     Attachment::Piece piece = attachment_->next();
     if (piece.skipped) {
-      io_.raw(str("\r\n[oobd: ", piece.skipped, " bytes skipped]\r\n"));
+      std::string skipped = str("[oobd: ", piece.skipped, " bytes skipped]");
+      if (io_.terminal().pty) io_.raw(str("\r\n", skipped, "\r\n"));
+      if (!io_.terminal().pty) io_.remark(skipped);
       continue;
     }
     if (piece.bytes.empty()) break;
@@ -180,6 +196,10 @@ void AttachJob::gone(const std::string& why) {
   core_.loop.post(life_.wrap([this] { leave(static_cast<int>(Fault::missing)); }));
 }
 
+void AttachJob::note_writer(Claim how) {
+  note(writer_->joined() ? "writer.join" : how == Claim::force ? "writer.force" : "writer.take");
+}
+
 void AttachJob::leave(int status) {
   if (left_) return;
   // What is still to be shown is shown, room or not: it is one screen at most.
@@ -190,6 +210,10 @@ void AttachJob::leave(int status) {
 }
 
 void AttachJob::depart() {
+  stay_.renew();  // what was asked for on this console happens on no other
+  breaking_ = recalling_ = false;
+  screen_.clear();
+  remarks_.clear();
   writer_.reset();
   Console* console = attachment_ ? attachment_->console() : nullptr;
   attachment_.reset();
@@ -202,8 +226,17 @@ void AttachJob::depart() {
 // --- from the person
 // ------------------------------------------------------------------------------------------------
 
+void AttachJob::room() {
+  pump();
+  if (std::exchange(refused_, false)) io_.want_input();
+}
+
 std::size_t AttachJob::typed(base::Bytes bytes) {
   if (left_ || leaving_) return bytes.size();
+  if (escape_.reading() && io_.room() == 0) {  // the echo of a message would have no place
+    refused_ = true;
+    return 0;
+  }
   // Bounded: what the line does not take stays with the client once this much is waiting.
   std::size_t room = kMostPending - std::min(kMostPending, pending_.size());
   std::size_t size = escape_.feed(bytes.substr(0, room), keys_);
@@ -217,6 +250,7 @@ void AttachJob::type(base::Bytes run) {
     flush_typed();
     return;
   }
+  lost_ = static_cast<int>(may_write() ? Fault::busy : Fault::denied);
   auto now = base::Clock::now();
   if (now - hinted_ < std::chrono::seconds(5)) return;
   hinted_ = now;
@@ -226,12 +260,13 @@ void AttachJob::type(base::Bytes run) {
 }
 
 void AttachJob::flush_typed() {
-  if (!writer_ || left_) return;
+  if (!writer_ || left_ || breaking_) return;
   bool was_full = pending_.size() >= kMostPending;
   while (!pending_.empty()) {
     Result<std::size_t> size = writer_->write(pending_);
     if (!size) {
       pending_.clear();
+      lost_ = static_cast<int>(size.error().fault);
       auto now = base::Clock::now();
       if (size.error().fault == Fault::unavailable && now - hinted_ >= std::chrono::seconds(5)) {
         hinted_ = now;
@@ -241,9 +276,15 @@ void AttachJob::flush_typed() {
     }
     if (*size == 0) break;
     pending_.erase(0, *size);
+    stalled_.cancel();
+  }
+  if (pending_.empty()) {
+    stalled_.cancel();
+  } else if (!stalled_.waiting()) {
+    stalled_.after(kStalled, [this] { give_up_typing(); });
   }
   if (pending_.empty() && leaving_) {
-    core_.loop.post(life_.wrap([this] { leave(*leaving_); }));
+    core_.loop.post(life_.wrap([this] { leave(lost_); }));
   } else if (was_full && pending_.size() < kMostPending) {
     io_.want_input();
   }
@@ -253,9 +294,21 @@ void AttachJob::ended() {
   escape_.finish(keys_);
   // Who only watches, watches on; a script that has typed all it had to is done.
   if (!writer_ && !io_.terminal().pty && wish_ == Wish::watch) return;
-  leaving_ = kDone;
+  // What of it was not typed is the answer.
+  leaving_ = lost_;
+  if (!writer_) return leave(lost_);
   flush_typed();
-  if (!writer_) leave(kDone);
+}
+
+// While typed bytes wait for the line, no escape behind them is seen: a line that takes nothing must not lock
+// a person in.
+void AttachJob::give_up_typing() {
+  say(str(device_, ": has taken nothing for ", kStalled.count(), " s; ", pending_.size(),
+          " bytes were not typed"));
+  pending_.clear();
+  lost_ = static_cast<int>(Fault::unavailable);
+  if (leaving_) return leave(lost_);
+  io_.want_input();
 }
 
 void AttachJob::send_break(unsigned milliseconds) {
@@ -263,11 +316,17 @@ void AttachJob::send_break(unsigned milliseconds) {
   // Written down first: it may halt the machine.
   auth::Entry entry = event_of(visitor_, "break");
   entry.with("device", device_).with("ms", static_cast<std::int64_t>(milliseconds));
-  core_.journal.commit(std::move(entry), life_.wrap([this, milliseconds](const Result<>& written) {
-    if (!written) return say(str("no break was sent: ", written.error().what));
-    if (!writer_) return;
-    Result<> sent = writer_->send_break(milliseconds);
-    say(sent ? "break sent" : sent.error().what);
+  // What is typed after it waits for it: a break, then a letter, is one command to many a machine.
+  breaking_ = true;
+  core_.journal.commit(std::move(entry), stay_.wrap([this, milliseconds](const Result<>& written) {
+    breaking_ = false;
+    if (!written) {
+      say(str("no break was sent: ", written.error().what));
+    } else if (writer_) {
+      Result<> sent = writer_->send_break(milliseconds);
+      say(sent ? "break sent" : sent.error().what);
+    }
+    flush_typed();
   }));
 }
 
@@ -299,13 +358,12 @@ void AttachJob::claim(Claim how) {
   Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::write, device_);
   if (!grant && how == Claim::force) grant = decide(core_, visitor_, auth::Action::admin, device_);
   if (!grant) return say(grant.error().what);
-  writer_.reset();
   Result<std::unique_ptr<Writer>> writer = attachment_->claim(*grant, how);
   if (!writer)
     return say(
         str(writer.error().what, "; you are next when it is free, ", escape_.notation(), " f forces it"));
   writer_ = std::move(*writer);
-  note(how == Claim::force ? "writer.force" : how == Claim::join ? "writer.join" : "writer.take");
+  note_writer(how);
   say("you may type");
 }
 
@@ -313,6 +371,7 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
   switch (command) {
     case Escape::Command::leave:
       pending_.clear();
+      if (io_.terminal().pty) say(str("left ", device_));
       leave(kDone);
       return false;
     case Escape::Command::write:
@@ -349,6 +408,7 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
         break;
       }
       note("line.reopen");
+      say("opening the line");
       if (attachment_->console()) attachment_->console()->reopen();
       break;
     }
@@ -394,7 +454,7 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
 
 void AttachJob::replay(unsigned lines) {
   Console* console = attachment_ ? attachment_->console() : nullptr;
-  if (!console) return;
+  if (!console || recalling_) return;
   std::string recent = console->recent(kReplay);
   recall([this, recent, lines](std::string older) {
     screen_ += str("\r\n[oobd: the last ", lines, " lines]\r\n", last_lines(older + recent, lines),

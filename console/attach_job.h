@@ -27,15 +27,16 @@ class AttachJob : public Job, private Watcher {
   void start() override;
   std::size_t typed(base::Bytes bytes) override;
   void ended() override;
-  void room() override { pump(); }
+  void room() override;
   void send_break(unsigned milliseconds) override;
   void recheck() override;
   bool wants_keys() const override { return true; }
 
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
-  static constexpr std::size_t kReplay = 32 * 1024;       // bytes looked at for a screen or a replay
-  static constexpr std::size_t kMostRemarks = 32;         // waiting for room on the person's terminal
+  static constexpr std::chrono::seconds kStalled{30};
+  static constexpr std::size_t kReplay = 32 * 1024;  // bytes looked at for a screen or a replay
+  static constexpr std::size_t kMostRemarks = 32;    // waiting for room on the person's terminal
 
   // What the escape machine finds in the person's typing.
   struct Keys : Escape::Sink {
@@ -61,6 +62,7 @@ class AttachJob : public Job, private Watcher {
   void watch_only();
   void type(base::Bytes run);
   void flush_typed();
+  void give_up_typing();
   void pump();
   void say(const std::string& remark);
   void replay(unsigned lines);
@@ -68,6 +70,7 @@ class AttachJob : public Job, private Watcher {
   void recall(std::function<void(std::string older)> then);
   std::string who_is_here() const;
   bool may_write() const;
+  void note_writer(Claim how);
   void note(const char* event, const std::string& text = "");
   void leave(int status);
   void depart();
@@ -86,8 +89,13 @@ class AttachJob : public Job, private Watcher {
   bool recalling_ = false;  // older bytes are being read from the transcript: nothing is shown meanwhile
   std::string screen_;      // the last screenful, to be shown before what is live
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
+  int lost_ = kDone;                  // why something that was typed went nowhere: an exit status
+  bool breaking_ = false;             // a break waits for the journal, and typing for the break
+  base::Timer stalled_;               // after the end of input, for a line that takes nothing
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out
   bool left_ = false;
+  bool refused_ = false;  // typed() took nothing for want of room to echo
+  base::Life stay_;       // on this console
   base::Life life_;
 };
 

@@ -48,10 +48,11 @@ void Console::opened(const base::Result<>& result) {
   state_ = State::up;
   failures_ = 0;
   transcript_->mark("up", line_->describe());
-  if (!why_down_.empty()) {
+  if (!why_down_.empty() || reopening_) {
     announce(str("line up: ", line_->describe()));
     in_.event("line.up", line_->describe());
   }
+  reopening_ = false;
   why_down_.clear();
   wait_for_bytes();
 }
@@ -85,6 +86,8 @@ void Console::reopen() {
     went_down(base::fail(Fault::unavailable, "closed to be opened again"));
   }
   failures_ = 0;
+  reopening_ = true;
+  why_down_.clear();  // whoever ordered it is told how it went
   open();
 }
 
@@ -96,6 +99,7 @@ void Console::replace_line(std::unique_ptr<Line> line) {
   state_ = State::closed;
   failures_ = 0;
   why_down_ = "changed by a reload";
+  tell_room();  // who waits to type learns that it is lost
   transcript_->mark("down", why_down_);
   announce(str("line down: ", why_down_));
   open();
@@ -274,9 +278,10 @@ base::Result<std::unique_ptr<Writer>> Console::claim(Attachment& attachment, Cla
   writer_ = nullptr;
   for (Writer* loser : losers) {
     loser->console_ = nullptr;
-    loser->attachment_.watcher_.displaced(attachment.name());
+    if (&loser->attachment_ != &attachment) loser->attachment_.watcher_.displaced(attachment.name());
   }
   std::erase(queue_, &attachment);
+  if (offered_to_ && offered_to_ != &attachment) queue_.push_front(offered_to_);
   withdraw_offer();
   std::unique_ptr<Writer> writer(new Writer(*this, attachment, false));
   writer_ = writer.get();
@@ -297,6 +302,7 @@ void Console::release(Writer& writer) {
   writer_ = joined_.front();
   joined_.erase(joined_.begin());
   writer_->joined_ = false;
+  announce(str(writer_->attachment_.name(), " has the keyboard now"));
 }
 
 void Console::offer_next() {
@@ -305,7 +311,7 @@ void Console::offer_next() {
   queue_.pop_front();
   Attachment* to = offered_to_;
   offer_timer_.after(kOffer, [this] {
-    offered_to_ = nullptr;
+    std::exchange(offered_to_, nullptr)->watcher_.told("the keyboard is kept for you no more");
     if (queue_.empty()) announce("the keyboard is free");
     offer_next();
   });

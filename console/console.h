@@ -114,7 +114,8 @@ class Console final : private Pace::Reader {
 
   base::Timer retry_;
   unsigned failures_ = 0;
-  bool paced_ = false;  // on the Pace's list
+  bool reopening_ = false;  // on somebody's order
+  bool paced_ = false;      // on the Pace's list
   unsigned empty_ticks_ = 0;
   base::Clock::time_point typed_at_{}, crowded_since_{};
 
@@ -173,6 +174,7 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   bool live() const { return console_ != nullptr; }
+  bool joined() const { return joined_; }
   // Takes what fits now, perhaps nothing; then Watcher::writable() follows when there is room again.
   // Fault::unavailable while the line is down: what is typed then is lost, as on any unplugged console.
   base::Result<std::size_t> write(base::Bytes bytes);

@@ -168,9 +168,13 @@ Result<std::unique_ptr<Job>> dispatch(Core& core, Visitor& visitor, JobIo& io, s
   }
   if (stdin_taken && row->free_text && arguments.rest == "-")
     return usage(*row, "'-' can't be used here, the commands themselves come from stdin");
-  visitor.doing = row->name;
-  visitor.device = arguments.device ? arguments.device->name : "";
-  return row->make(core, visitor, io, std::move(arguments));
+  std::string device = arguments.device ? arguments.device->name : "";
+  Result<std::unique_ptr<Job>> job = row->make(core, visitor, io, std::move(arguments));
+  if (job) {
+    visitor.doing = row->name;
+    visitor.device = std::move(device);
+  }
+  return job;
 }
 
 std::vector<std::string> complete(Core& core, const Visitor& visitor, std::string_view before) {

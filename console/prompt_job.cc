@@ -34,20 +34,31 @@ void PromptJob::show() {
 
 std::size_t PromptJob::typed(base::Bytes bytes) {
   if (over_) return bytes.size();
+  if (!job_ && io_.room() == 0) return 0;  // who does not read the answers can't go on asking; see room()
   return editor_ ? typed_on_terminal(bytes) : typed_lines(bytes);
 }
 
 std::size_t PromptJob::typed_on_terminal(base::Bytes bytes) {
   std::size_t taken = 0;
-  while (taken < bytes.size() && !over_) {
+  while (taken < bytes.size() && !over_ && (job_ || io_.room() > 0)) {
     base::Bytes rest = bytes.substr(taken);
     if (job_) {
       if (job_over_) return taken;  // its typing ahead waits for the prompt
       if (job_->wants_keys()) return taken + job_->typed(rest);
       std::size_t stop = rest.find_first_of("\x03\x04");
-      if (stop == base::Bytes::npos) return taken + job_->typed(rest);
-      finished(kInterrupted);
-      return taken + stop + 1;
+      if (stop != 0) {
+        std::size_t size = job_->typed(rest.substr(0, stop));
+        taken += size;
+        if (size == 0) return taken;
+        continue;
+      }
+      ++taken;
+      if (rest[0] == 3) {
+        finished(kInterrupted);
+        return taken;
+      }
+      job_->ended();  // Ctrl-D, as on any terminal: the end of what is typed for this command
+      continue;
     }
     std::string out;
     LineEditor::Fed fed = editor_->feed(rest, out);
@@ -66,7 +77,7 @@ std::size_t PromptJob::typed_on_terminal(base::Bytes bytes) {
 
 std::size_t PromptJob::typed_lines(base::Bytes bytes) {
   std::size_t taken = 0;
-  while (taken < bytes.size() && !over_ && !job_) {
+  while (taken < bytes.size() && !over_ && !job_ && io_.room() > 0) {
     base::Bytes rest = bytes.substr(taken);
     std::size_t end = rest.find('\n');
     base::Bytes piece = rest.substr(0, end);
@@ -150,7 +161,8 @@ void PromptJob::leave() {
 }
 
 void PromptJob::room() {
-  if (job_ && !job_over_) job_->room();
+  if (job_ && !job_over_) return job_->room();
+  io_.want_input();
 }
 
 void PromptJob::resized() {

@@ -85,6 +85,11 @@ DiskSpace disk_of(const std::string& path) {
 
 }  // namespace
 
+std::string reason_of(const std::string& trouble) {
+  std::size_t at = trouble.rfind(": ");
+  return at == std::string::npos ? trouble : trouble.substr(at + 2);
+}
+
 Result<std::string> list_report(Core& core, const Visitor& visitor, const std::string& glob, bool as_json) {
   std::vector<Device*> devices = visible(core, visitor, glob);
   bool plain = glob.find_first_of("*?") == std::string::npos;
@@ -149,7 +154,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   auto up = std::count_if(devices.begin(), devices.end(),
                           [](Device* device) { return device->console->state() == Console::State::up; });
   DiskSpace disk = disk_of(core.state);
-  std::string journal = core.journal.trouble(), transcripts = core.archive.trouble();
+  std::string journal = core.journal.trouble(), transcripts = reason_of(core.archive.trouble());
   Micros now = base::wall_now();
   if (as_json) {
     json::object object{{"version", core.version},          {"started", base::rfc3339(core.started)},

@@ -10,6 +10,9 @@ namespace oob::console {
 // Texts that tell how things are, of what this visitor may see: tables for people, or JSON (one object, or
 // one per line for lists). Field names are the contract's and stay.
 
+// What is wrong, without the file it is wrong with: that may name a device which the reader may not see.
+std::string reason_of(const std::string& trouble);
+
 // Devices that match `glob`. Fault::missing when `glob` is a plain name of none that may be seen.
 base::Result<std::string> list_report(Core& core, const Visitor& visitor, const std::string& glob, bool json);
 std::string who_report(Core& core, const Visitor& visitor, bool json);

@@ -60,6 +60,11 @@ void SendJob::ended() {
   push();
 }
 
+void SendJob::recheck() {
+  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::write, device_);
+  if (!grant) stop(grant.error());
+}
+
 void SendJob::push() {
   if (!begun_ || over_ || work_.is_break) return;
   bool was_full = pending_.size() >= kMostPending;

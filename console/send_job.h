@@ -30,6 +30,7 @@ class SendJob : public Job, private Watcher {
   void start() override;
   std::size_t typed(base::Bytes bytes) override;
   void ended() override;
+  void recheck() override;
 
  private:
   void more() override;

@@ -52,7 +52,7 @@ void Session::readable() {
 void Session::take_frames() {
   while (!closed_) {
     if (!input_.empty()) {
-      if (!job_) {
+      if (!job_ || over_) {
         input_.clear();
         continue;
       }
@@ -179,6 +179,10 @@ void Session::print(std::string_view text) {
 }
 
 void Session::remark(std::string_view text) {
+  if (out_.size() >= kMostOut) {
+    ++skipped_;
+    return;
+  }
   put(Frame::err, terminal_.pty ? str(text, "\r\n") : str(text, "\n"));
 }
 
@@ -195,6 +199,7 @@ std::size_t Session::room() const {
 void Session::put(Frame kind, base::Bytes payload) {
   if (closed_ || over_) return;
   base::wire::add_frames(out_, kind, payload);
+  if (out_.size() > kMostEver) return close();
   if (!watch_.waits_writable()) flush();
 }
 
@@ -209,6 +214,7 @@ void Session::flush() {
     out_.erase(0, *size);
   }
   if (over_) return close();
+  if (skipped_) return remark(str("[oobd: ", std::exchange(skipped_, 0), " remarks skipped]"));
   if (wants_room_ && job_) {
     wants_room_ = false;
     core_.loop.post(life_.wrap([this] {
@@ -224,6 +230,9 @@ void Session::finish(int status) {
   auth::Entry entry = event_of(visitor_, "session.close");
   entry.with("status", status);
   core_.journal.note(std::move(entry));
+  // The job may be in the middle of a call. It must not live as long as its last words wait: it may hold a
+  // keyboard.
+  core_.loop.post(life_.wrap([this] { job_.reset(); }));
   if (out_.empty()) return close();
   last_words_.after(kLastWords, [this] { close(); });
 }

@@ -18,7 +18,8 @@ namespace oob::console {
 class Session : private JobIo {
  public:
   static constexpr std::size_t kMostOut =
-      32 * 1024;  // bytes waiting for the socket; then the Job has no room
+      32 * 1024;                                     // bytes waiting for the socket; then the Job has no room
+  static constexpr std::size_t kMostEver = 4 << 20;  // who is told this much without reading is let go
   static constexpr std::chrono::seconds kLastWords{
       10};  // for a peer that does not take the end of the output
 
@@ -67,6 +68,7 @@ class Session : private JobIo {
   std::string input_;  // of a data frame, not yet taken by the job
   std::string out_;    // frames the socket has not taken
   Terminal terminal_;
+  std::uint64_t skipped_ = 0;  // remarks there was no room for
   std::unique_ptr<Job> job_;
   bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false, wants_room_ = false;
   base::Timer hangup_, last_words_;

@@ -100,6 +100,13 @@ void ExpectJob::start() {
   });
 }
 
+void ExpectJob::recheck() {
+  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  if (grant || over_) return;
+  io_.remark(str("oobd: ", grant.error().what));
+  finish(static_cast<int>(grant.error().fault));
+}
+
 void ExpectJob::more() {
   while (!over_ && attachment_) {
     Attachment::Piece piece = attachment_->next();

@@ -55,6 +55,7 @@ class ExpectJob : public Job, private Watcher {
   ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments,
             std::unique_ptr<RE2> expression, base::milliseconds timeout);
   void start() override;
+  void recheck() override;
 
  private:
   void more() override;

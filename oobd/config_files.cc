@@ -57,10 +57,15 @@ std::string DiskFiles::real(const std::string& path) {
   return error ? path : real.string();
 }
 
-bool DiskFiles::in_the_way(const std::string& path) {
+std::string DiskFiles::state_fault(const std::string& path) {
   std::error_code error;
   std::filesystem::file_status found = std::filesystem::status(path, error);
-  return std::filesystem::exists(found) && !std::filesystem::is_directory(found);
+  if (!std::filesystem::exists(found)) return {};
+  if (!std::filesystem::is_directory(found)) return "is there and is not a folder";
+  constexpr auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+  if ((found.permissions() & others) != std::filesystem::perms::none)
+    return base::str("lets others in; cure: chmod 700 ", base::printable(path));
+  return {};
 }
 
 }  // namespace oob

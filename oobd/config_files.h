@@ -18,8 +18,8 @@ class ConfigFiles {
   virtual base::Result<std::string> read_secret(const std::string& path) = 0;
   // A path without symlinks, as far as it exists; the path itself where it doesn't.
   virtual std::string real(const std::string& path) = 0;
-  // True for a path that exists and is no folder.
-  virtual bool in_the_way(const std::string& path) = 0;
+  // What is wrong with an existing path as the state folder ("is not a folder"); empty where all is well.
+  virtual std::string state_fault(const std::string& path) = 0;
 };
 
 // The files of this machine. Symlinks are followed. Blocks.
@@ -28,7 +28,7 @@ class DiskFiles : public ConfigFiles {
   base::Result<std::string> read_keys(const std::string& path) override;
   base::Result<std::string> read_secret(const std::string& path) override;
   std::string real(const std::string& path) override;
-  bool in_the_way(const std::string& path) override;
+  std::string state_fault(const std::string& path) override;
 };
 
 // All of a regular file of at most `most` bytes, whoever owns it. The error is the reason alone: "Is a

@@ -71,8 +71,8 @@ void ConfigReader::read_server(const Member& server) {
   }
   if (const Node* state = text(table, "state")) {
     config_.state = path(*state);
-    if (files_.in_the_way(config_.state)) {
-      faults_.add(state->place, base::str("state ", in_quotes(state->text), " is there and is not a folder"));
+    if (std::string fault = files_.state_fault(config_.state); !fault.empty()) {
+      faults_.add(state->place, base::str("state ", in_quotes(state->text), " ", fault));
     }
   }
   if (const Node* escape = text(table, "escape")) {

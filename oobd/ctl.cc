@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/unix_socket.h"
 #include "base/wire.h"
+#include "console/dispatcher.h"
+#include "console/words.h"
 
 namespace oob {
 
@@ -59,11 +61,22 @@ void window(std::uint32_t& columns, std::uint32_t& rows) {
   rows = size.ws_row;
 }
 
+// The words as one line that the daemon takes apart into the same words; free text stays as it is.
+std::string command_line(const std::vector<std::string>& words) {
+  bool free_text = false;
+  for (const console::CommandRow& row : console::command_rows())
+    free_text = free_text || (row.free_text && !words.empty() && words[0] == row.name);
+  std::string line;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    line += str(i ? " " : "", free_text && i >= 2 ? words[i] : console::quote_word(words[i]));
+  return line;
+}
+
 std::string open_frame(const std::vector<std::string>& words, bool pty) {
   base::wire::Open open;
   open.shell = words.empty();
   open.pty = pty;
-  for (const std::string& word : words) open.command += str(open.command.empty() ? "" : " ", word);
+  open.command = command_line(words);
   if (const char* term = std::getenv("TERM")) open.term = base::printable(term, 64);
   if (pty) window(open.columns, open.rows);
   return base::wire::frame(Frame::open, open.encode());

@@ -13,6 +13,7 @@
 #include "auth/host_key.h"
 #include "base/log.h"
 #include "base/unix_socket.h"
+#include "console/reports.h"
 #include "serial/lines.h"
 #include "ssh/front.h"
 
@@ -83,11 +84,16 @@ Server::Server(base::Loop& loop, std::string config_file)
     : loop_(loop),
       config_file_(std::move(config_file)),
       accept_pause_(loop),
+      whole_again_(loop),
       disk_(loop),
       blocking_(loop),
       paths_(loop) {}
 
 Server::~Server() {
+  if (core_) {
+    for (const auto& session : core_->sessions)
+      session->end("oobd is stopped", static_cast<int>(Fault::unavailable));
+  }
   front_.reset();
   if (core_) {
     core_->sessions.clear();
@@ -248,15 +254,27 @@ void Server::add_device(const std::string& name, const DeviceConfig& config) {
   device.console->start();
 }
 
-// A log that has holes is everybody's business, at once.
+// A log that has holes is everybody's business, at once; that it is whole again, once that has lasted. A disk
+// on the brink would tell both by turns.
 void Server::tell_trouble() {
-  const std::string& trouble = archive_->trouble();
-  std::string text = trouble.empty()
-                         ? str("the log is written again; ", archive_->lost(), " bytes are in no file")
-                         : str("THE LOG CAN'T BE WRITTEN: ", trouble);
-  base::log(text);
-  journal_->note(auth::Entry(trouble.empty() ? "transcripts.written" : "transcripts.failing")
-                     .with("text", printable(text)));
+  std::string trouble = archive_->trouble();
+  if (trouble.empty()) {
+    if (told_trouble_) whole_again_.after(kWholeAgain, [this] { announce_log(false, ""); });
+    return;
+  }
+  whole_again_.cancel();
+  if (!told_trouble_) loop_.post([this, trouble] { announce_log(true, trouble); });
+}
+
+void Server::announce_log(bool failing, const std::string& trouble) {
+  if (told_trouble_ == failing) return;
+  told_trouble_ = failing;
+  std::string text = failing ? "THE LOG CAN'T BE WRITTEN: "
+                             : str("the log is written again; ", archive_->lost(), " bytes are in no file");
+  base::log(str(text, trouble));
+  journal_->note(auth::Entry(failing ? "transcripts.failing" : "transcripts.written")
+                     .with("text", printable(str(text, trouble))));
+  text += console::reason_of(trouble);
   for (const auto& [name, device] : inventory_.all()) device->console->announce(text);
 }
 

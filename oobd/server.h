@@ -60,6 +60,7 @@ class Server {
   void add_device(const std::string& name, const DeviceConfig& config);
   std::unique_ptr<console::Line> make_line(const std::string& name, const LineConfig& line);
   void tell_trouble();
+  void announce_log(bool failing, const std::string& trouble);
   std::string apply_devices(const Config& next);
   void end_lost_rights();
 
@@ -71,6 +72,7 @@ class Server {
   void accept_local();
   void board_visitor(base::Fd socket);
 
+  static constexpr std::chrono::seconds kWholeAgain{5};
   static constexpr std::size_t kMostLocal = 64;     // sessions by `oobd ctl` at once
   static constexpr std::size_t kMostReasons = 256;  // refusals that wait for the front's remark
 
@@ -80,6 +82,8 @@ class Server {
   base::Fd lock_, local_;
   std::unique_ptr<base::Watch> local_watch_;
   base::Timer accept_pause_;
+  base::Timer whole_again_;
+  bool told_trouble_ = false;
   base::Disk disk_;
   base::Blocking blocking_;
   serial::PathWatch paths_;

@@ -150,6 +150,30 @@ TEST(Session, APasteArrivesWholeAtTheLinesSpeed) {
   EXPECT_EQ(board.lines["r1"]->typed, text);
 }
 
+TEST(Session, WhoDoesNotReadTheAnswersCannotGoOnAsking) {
+  Board board;
+  Visit visit(board, "alice", "");
+  constexpr std::size_t kQuestions = 3000;
+  std::string text;
+  for (std::size_t i = 0; i < kQuestions; ++i) text += "help log\n";
+  visit.type(text + "version\n");
+  EXPECT_FALSE(run_until(
+      board.loop,
+      [&] {
+        visit.push();
+        return visit.unsent() == 0 && board.core.sessions.empty();
+      },
+      base::milliseconds(300)));
+  visit.eof();
+  EXPECT_EQ(visit.wait(), 0);
+  std::size_t answers = 0;
+  for (std::size_t at = visit.out.find("log D"); at != std::string::npos;
+       at = visit.out.find("log D", at + 1))
+    ++answers;
+  EXPECT_EQ(answers, kQuestions);
+  EXPECT_NE(visit.out.find("oobd test\n"), std::string::npos);
+}
+
 TEST(Session, AKickEndsASessionAndSaysByWhom) {
   Board board;
   Visit alice(board, "alice", "attach r1", true), bob(board, "bob", "attach r1", true);

@@ -50,7 +50,7 @@ class Board {
   base::Loop loop;
   base::Disk disk{loop};
   base::Blocking blocking{loop};
-  std::unique_ptr<auth::Journal> journal = std::move(*auth::Journal::open(loop, disk, dir.path()));
+  std::unique_ptr<auth::Journal> journal = std::move(auth::Journal::open(loop, disk, dir.path())).value();
   console::Archive archive{loop, disk, dir / "transcripts"};
   console::Pace pace{loop, archive};
   console::Inventory inventory;
@@ -143,6 +143,8 @@ class Visit {
       return out.find(text) != std::string::npos || err.find(text) != std::string::npos;
     });
   }
+
+  std::size_t unsent() const { return unsent_.size(); }
 
   std::string out, err;
   int status = -1;

@@ -22,7 +22,7 @@ class FuzzFiles : public oob::ConfigFiles {
     return keys_.substr(0, 30);
   }
   std::string real(const std::string& path) override { return path; }
-  bool in_the_way(const std::string& path) override { return path.size() % 3 == 0; }
+  std::string state_fault(const std::string& path) override { return path.size() % 3 == 0 ? "is odd" : ""; }
 
  private:
   std::string keys_;

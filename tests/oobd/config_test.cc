@@ -83,7 +83,7 @@ class NoFiles : public ConfigFiles {
   base::Result<std::string> read_keys(const std::string&) override { return std::string(); }
   base::Result<std::string> read_secret(const std::string&) override { return std::string("secret\n"); }
   std::string real(const std::string& path) override { return path; }
-  bool in_the_way(const std::string&) override { return false; }
+  std::string state_fault(const std::string&) override { return {}; }
 };
 
 ConfigOutcome read_text(const std::string& text) {
