@@ -278,7 +278,24 @@ Journal::~Journal() {
 void Journal::note(Entry entry) { state_->note({std::move(entry), JournalStamp::now(), nullptr}); }
 
 void Journal::commit(Entry entry, std::function<void(Result<>)> done) {
-  state_->commit({std::move(entry), JournalStamp::now(), std::move(done)});
+  // A disk that hangs must not hang whoever waits. The entry may be written all the same: an intent, not
+  // carried out.
+  struct Waiting {
+    explicit Waiting(base::Loop& loop) : limit(loop) {}
+    std::function<void(Result<>)> done;
+    base::Timer limit;
+  };
+  auto waiting = std::make_shared<Waiting>(state_->loop);
+  waiting->done = std::move(done);
+  waiting->limit.after(kPatience, [one = std::weak_ptr<Waiting>(waiting)] {
+    auto still = one.lock();
+    if (still && still->done)
+      std::exchange(still->done, nullptr)(fail(Fault::journal, "journal: the disk does not answer"));
+  });
+  state_->commit({std::move(entry), JournalStamp::now(), [waiting](Result<> result) {
+                    waiting->limit.cancel();
+                    if (waiting->done) std::exchange(waiting->done, nullptr)(std::move(result));
+                  }});
 }
 
 std::string Journal::trouble() const { return state_->trouble; }

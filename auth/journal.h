@@ -31,6 +31,8 @@ struct Entry {
 // thread.
 class Journal {
  public:
+  static constexpr std::chrono::seconds kPatience{10};  // with the disk, for a commit
+
   // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
                                                      std::string directory);

@@ -5,29 +5,32 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/bytes.h"
 
 namespace oob::base {
 namespace {
 
-// Lines that nobody took: told with the next one.
-std::atomic<unsigned> dropped{0};
+// For the whole process, as stderr is: two threads must not look for the same room.
+std::mutex mutex;
+unsigned dropped = 0;  // lines that nobody took: told with the next one
 
 }  // namespace
 
 // A pipe that nobody reads must not stop the loop: it has room for PIPE_BUF bytes whenever poll() says it has
 // any (POSIX, write()).
 void log(std::string_view what) {
+  std::lock_guard lock(mutex);
   pollfd room{STDERR_FILENO, POLLOUT, 0};
   if (::poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {
     ++dropped;
     return;
   }
   std::string line;
-  if (unsigned lost = dropped.exchange(0)) line = str("oobd: ", lost, " lines were lost here\n");
+  if (unsigned lost = std::exchange(dropped, 0)) line = str("oobd: ", lost, " lines were lost here\n");
   line += str("oobd: ", what);
   line.resize(std::min<std::size_t>(line.size(), PIPE_BUF - 1));
   line += '\n';

@@ -57,6 +57,7 @@ enum class Control : std::uint8_t {
   setup = 1,    // Setup, once, first
   listen = 2,   // Listen, with the listening descriptor
   verdict = 3,  // Verdict on an Ask
+  ping = 5,     // empty: are you there? answered by pong
   drop = 4,     // Drop: end a connection
   // front to core
   ready = 32,    // empty: Setup was taken, listeners are served
@@ -64,6 +65,7 @@ enum class Control : std::uint8_t {
   session = 34,  // OpenSession, with the session socket
   closed = 35,   // Closed: a connection that had asked is gone
   remark = 36,   // Remark: something the log or the journal should know
+  pong = 37,     // empty
 };
 
 struct Setup {

@@ -38,15 +38,14 @@ void AttachJob::enter(const std::string& device, Wish wish) {
   console.announce(str(visitor_.who.user, " came"), attachment_.get());
 
   std::string may;
-  if (!may_write()) {
+  if (!may_write() && !(wish == Wish::force && grant_for(Claim::force))) {
     may = "you may watch";
     if (wish == Wish::force || wish == Wish::join) may = "you may watch, not type";
   } else if (wish == Wish::watch) {
     may = str("watching, ", escape_.notation(), " a to type");
   } else {
     Claim how = wish == Wish::force ? Claim::force : wish == Wish::join ? Claim::join : Claim::if_free;
-    Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::write, device);
-    if (!grant) grant = decide(core_, visitor_, auth::Action::admin, device);
+    Result<auth::Grant> grant = grant_for(how);
     Result<std::unique_ptr<Writer>> writer =
         grant ? attachment_->claim(*grant, how) : Result<std::unique_ptr<Writer>>(grant.error());
     if (writer) {
@@ -117,7 +116,7 @@ std::string AttachJob::who_is_here() const {
   }
   if (names.empty()) return "";
   std::string writer = device->console->writer(), text = "also here: ";
-  if (writer_ && writer == visitor_.who.user) writer.clear();
+  if (writer_ && writer_->live() && writer == visitor_.who.user) writer.clear();
   auto typing = std::find(names.begin(), names.end(), writer);
   if (typing != names.end()) std::rotate(names.begin(), typing, typing + 1);
   for (std::size_t i = 0; i < names.size(); ++i)
@@ -125,9 +124,17 @@ std::string AttachJob::who_is_here() const {
   return text;
 }
 
+// Who administers a device may force its keyboard without the right to write.
+Result<auth::Grant> AttachJob::grant_for(Claim how) {
+  if (how == Claim::force) {
+    Result<auth::Grant> admin = core_.policy->decide(visitor_.who, auth::Action::admin, device_);
+    if (admin) return admin;
+  }
+  return decide(core_, visitor_, auth::Action::write, device_);
+}
+
 bool AttachJob::may_write() const {
-  return core_.policy->decide(visitor_.who, auth::Action::write, device_).has_value() ||
-         core_.policy->decide(visitor_.who, auth::Action::admin, device_).has_value();
+  return core_.policy->decide(visitor_.who, auth::Action::write, device_).has_value();
 }
 
 void AttachJob::note(const char* event, const std::string& text) {
@@ -210,6 +217,7 @@ void AttachJob::leave(int status) {
 }
 
 void AttachJob::depart() {
+  if (breaking_) note("break.dropped");
   stay_.renew();  // what was asked for on this console happens on no other
   breaking_ = recalling_ = false;
   screen_.clear();
@@ -337,7 +345,7 @@ void AttachJob::recheck() {
     say("you may no longer watch this console");
     return leave(static_cast<int>(Fault::denied));
   }
-  if (writer_ && !may_write()) {
+  if (writer_ && !may_write() && !core_.policy->decide(visitor_.who, auth::Action::admin, device_)) {
     watch_only();
     say("you may no longer type here");
   }
@@ -355,8 +363,7 @@ void AttachJob::watch_only() {
 void AttachJob::claim(Claim how) {
   if (!attachment_ || !attachment_->console()) return;
   if (writer_ && writer_->live() && how != Claim::force) return say("you have the keyboard");
-  Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::write, device_);
-  if (!grant && how == Claim::force) grant = decide(core_, visitor_, auth::Action::admin, device_);
+  Result<auth::Grant> grant = grant_for(how);
   if (!grant) return say(grant.error().what);
   Result<std::unique_ptr<Writer>> writer = attachment_->claim(*grant, how);
   if (!writer)
@@ -416,7 +423,7 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
       io_.raw(str("\r\n", escape_.help()));
       break;
     case Escape::Command::power:
-      say(str(device_, ": no chassis power is configured"));
+      say(str(device_, ": chassis power is not part of this version"));
       break;
     case Escape::Command::message:
     case Escape::Command::note:

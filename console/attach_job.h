@@ -69,6 +69,7 @@ class AttachJob : public Job, private Watcher {
   void show_screen();
   void recall(std::function<void(std::string older)> then);
   std::string who_is_here() const;
+  base::Result<auth::Grant> grant_for(Claim how);
   bool may_write() const;
   void note_writer(Claim how);
   void note(const char* event, const std::string& text = "");

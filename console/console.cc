@@ -359,6 +359,11 @@ base::Result<std::unique_ptr<Writer>> Attachment::claim(const auth::Grant& grant
   if (!console_) return base::fail(Fault::unavailable, "the console is gone");
   if (grant.device() != console_->device())
     return base::fail(Fault::internal, str("a grant for ", grant.device(), " shown to ", console_->device()));
+  bool right =
+      grant.action() == auth::Action::write || (how == Claim::force && grant.action() == auth::Action::admin);
+  if (!right)
+    return base::fail(Fault::internal,
+                      str("a grant to ", auth::name_of(grant.action()), " shown to take the keyboard"));
   return console_->claim(*this, how);
 }
 

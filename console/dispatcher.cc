@@ -168,10 +168,12 @@ Result<std::unique_ptr<Job>> dispatch(Core& core, Visitor& visitor, JobIo& io, s
   }
   if (stdin_taken && row->free_text && arguments.rest == "-")
     return usage(*row, "'-' can't be used here, the commands themselves come from stdin");
-  std::string device = arguments.device ? arguments.device->name : "";
+  // Before it is made: `who` shows its own caller.
+  std::string doing = std::exchange(visitor.doing, row->name);
+  std::string device = std::exchange(visitor.device, arguments.device ? arguments.device->name : "");
   Result<std::unique_ptr<Job>> job = row->make(core, visitor, io, std::move(arguments));
-  if (job) {
-    visitor.doing = row->name;
+  if (!job) {
+    visitor.doing = std::move(doing);
     visitor.device = std::move(device);
   }
   return job;

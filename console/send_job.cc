@@ -40,6 +40,7 @@ void SendJob::start() {
 }
 
 void SendJob::begin() {
+  if (over_) return;  // stopped while the journal was written
   begun_ = true;
   if (!work_.is_break) return push();
   Result<> sent = writer_->send_break(work_.milliseconds);

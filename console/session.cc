@@ -100,8 +100,9 @@ bool Session::take_frame(Frame kind, base::Bytes payload) {
       eof_ = true;
       return true;
     case Frame::resize:
-      terminal_.columns = std::clamp(reader.u32(), 1u, 1000u);
-      terminal_.rows = std::clamp(reader.u32(), 1u, 1000u);
+      // RFC 4254, 6.2: a dimension of zero says nothing.
+      if (std::uint32_t columns = reader.u32()) terminal_.columns = std::min(columns, 1000u);
+      if (std::uint32_t rows = reader.u32()) terminal_.rows = std::min(rows, 1000u);
       if (job_ && !over_) job_->resized();
       return reader.done();
     case Frame::brk: {
@@ -179,7 +180,7 @@ void Session::print(std::string_view text) {
 }
 
 void Session::remark(std::string_view text) {
-  if (out_.size() >= kMostOut) {
+  if (out_.size() >= kMostRemarked) {
     ++skipped_;
     return;
   }
@@ -192,7 +193,7 @@ void Session::raw(base::Bytes bytes) {
 
 std::size_t Session::room() const {
   std::size_t room = over_ || out_.size() >= kMostOut ? 0 : kMostOut - out_.size();
-  if (room == 0) const_cast<Session*>(this)->wants_room_ = true;
+  if (room == 0) wants_room_ = true;
   return room;
 }
 
@@ -226,6 +227,7 @@ void Session::flush() {
 void Session::finish(int status) {
   if (over_ || closed_) return;
   put(Frame::exit, base::wire::Writer().u32(static_cast<std::uint32_t>(status)).take());
+  if (closed_) return;  // the visitor has gone
   over_ = true;
   auth::Entry entry = event_of(visitor_, "session.close");
   entry.with("status", status);
@@ -238,7 +240,7 @@ void Session::finish(int status) {
 }
 
 void Session::end(const std::string& why, int status) {
-  remark(str("oobd: ", why));
+  put(Frame::err, str("oobd: ", why, terminal_.pty ? "\r\n" : "\n"));
   finish(status);
 }
 

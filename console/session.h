@@ -18,8 +18,9 @@ namespace oob::console {
 class Session : private JobIo {
  public:
   static constexpr std::size_t kMostOut =
-      32 * 1024;                                     // bytes waiting for the socket; then the Job has no room
-  static constexpr std::size_t kMostEver = 4 << 20;  // who is told this much without reading is let go
+      32 * 1024;  // bytes waiting for the socket; then the Job has no room
+  static constexpr std::size_t kMostRemarked = 256 * 1024;  // then remarks are counted and dropped
+  static constexpr std::size_t kMostEver = 4 << 20;         // who is told this much without reading is let go
   static constexpr std::chrono::seconds kLastWords{
       10};  // for a peer that does not take the end of the output
 
@@ -70,7 +71,8 @@ class Session : private JobIo {
   Terminal terminal_;
   std::uint64_t skipped_ = 0;  // remarks there was no room for
   std::unique_ptr<Job> job_;
-  bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false, wants_room_ = false;
+  bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false;
+  mutable bool wants_room_ = false;  // room() found none: the job is called when there is
   base::Timer hangup_, last_words_;
   base::Life life_;
 };

@@ -32,6 +32,7 @@ struct Transcript::State {
   base::Micros began = 0;  // when the first of them came
   Offset end = 0, written = 0, shown = 0, told = 0;
   std::optional<std::uint64_t> origin;
+  bool holes = false;  // something was lost: offsets here and in the files no longer go together
   base::Clock::time_point last_append = base::Clock::now(), last_stamp{};
   bool stamped = false;  // false: the next byte needs a stamp, whenever it comes
   bool queued = false;   // in Archive::State::gathered
@@ -134,10 +135,14 @@ void Archive::State::finished(Batch& batch) {
     Transcript::State& one = *item.transcript;
     held -= item.bytes.size();
     one.written = item.end;
-    if (!one.origin && item.trouble.empty() && item.file_end >= item.end)
+    if (!one.origin && !one.holes && item.trouble.empty() && item.file_end >= item.end)
       one.origin = item.file_end - item.end;
     one.trouble = std::move(item.trouble);
     lost += item.lost;
+    if (item.lost) {
+      one.origin.reset();
+      one.holes = true;
+    }
     if (!one.trouble.empty() && !std::exchange(one.failing, true)) failing.push_back(item.transcript);
     grown.push_back(std::move(item.transcript));
   }
@@ -277,6 +282,8 @@ void Transcript::append(base::Bytes bytes) {
   if (taken == bytes.size()) return;
   std::size_t dropped = bytes.size() - taken, before = 0;
   archive.lost += dropped;
+  state.origin.reset();
+  state.holes = true;
   state.stamped = false;
   if (!state.marks.empty() && state.marks.back().kind == "gap" &&
       state.marks.back().at == state.bytes.size() && base::parse_number(state.marks.back().text, before)) {

@@ -13,7 +13,8 @@ WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arg
       visitor_(visitor),
       io_(io),
       device_(arguments.device->name),
-      raw_(arguments.has("--raw")) {}
+      raw_(arguments.has("--raw")),
+      quiet_(core.loop) {}
 
 WatchJob::~WatchJob() = default;
 
@@ -28,8 +29,12 @@ void WatchJob::start() {
 void WatchJob::pump() {
   while (!over_ && attachment_ && io_.room() > 0) {
     Attachment::Piece piece = attachment_->next();
-    if (piece.skipped) told(str(piece.skipped, " bytes skipped"));
+    if (piece.skipped) {
+      give_line();
+      told(str(piece.skipped, " bytes skipped"));
+    }
     if (piece.bytes.empty()) return;
+    quiet_.cancel();
     base::Bytes bytes = piece.bytes.substr(0, io_.room());
     attachment_->take(bytes.size());
     if (raw_) {
@@ -50,7 +55,17 @@ void WatchJob::pump() {
       line_.clear();
     }
     io_.print(out);
+    // A prompt is a line that does not end.
+    if (!line_.empty()) quiet_.after(kQuiet, [this] { give_line(); });
   }
+}
+
+void WatchJob::give_line() {
+  if (line_.empty() || over_) return;
+  std::string out;
+  clean_line(line_, out);
+  line_.clear();
+  io_.print(out + "\n");
 }
 
 void WatchJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
@@ -66,6 +81,7 @@ void WatchJob::gone(const std::string& why) {
 
 void WatchJob::stop(const base::Error& error) {
   if (over_) return;
+  give_line();
   over_ = true;
   attachment_.reset();
   io_.remark(str("oobd: ", error.what));

@@ -16,6 +16,7 @@ namespace oob::console {
 // exactly. Ends with the visitor.
 class WatchJob : public Job, private Watcher {
  public:
+  static constexpr base::milliseconds kQuiet{500};  // after which a line that has not ended is given as it is
   static constexpr std::size_t kMostLine = 16 * 1024;  // what is longer becomes several lines
 
   WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments);
@@ -29,6 +30,7 @@ class WatchJob : public Job, private Watcher {
   void told(const std::string& what) override;
   void gone(const std::string& why) override;
   void pump();
+  void give_line();
   void stop(const base::Error& error);
 
   Core& core_;
@@ -38,6 +40,7 @@ class WatchJob : public Job, private Watcher {
   bool raw_;
   bool over_ = false;
   std::string line_;  // the beginning of a line that has not ended
+  base::Timer quiet_;
   std::unique_ptr<Attachment> attachment_;
   base::Life life_;
 };

@@ -1,11 +1,13 @@
 #include "oobd/front_process.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/log.h"
@@ -24,7 +26,10 @@ namespace {
 Result<pid_t> spawn_front(int control) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);  // no terminal to put keys into
   posix_spawn_file_actions_adddup2(&actions, control, 3);
+  // A library may have opened a descriptor without close-on-exec a moment ago.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none, standard;
@@ -61,7 +66,8 @@ FrontProcess::FrontProcess(base::Loop& loop, base::wire::Setup setup, std::vecto
       setup_(std::move(setup)),
       gates_(std::move(gates)),
       hooks_(std::move(hooks)),
-      again_(loop) {}
+      again_(loop),
+      ping_(loop) {}
 
 FrontProcess::~FrontProcess() {
   watch_.reset();
@@ -94,6 +100,16 @@ void FrontProcess::start() {
   for (const Gate& gate : gates_)
     queue({base::wire::packet(Control::listen, base::wire::Listen{gate.address}.encode()), gate.fd});
   watch_->readable([this] { readable(); });
+  heard_at_ = started_at_;
+  ask_whether_there();
+}
+
+// A process that hangs looks alive to the system.
+void FrontProcess::ask_whether_there() {
+  if (!control_) return;
+  if (base::Clock::now() - heard_at_ > kSilent) return lost("does not answer");
+  send(Control::ping, {});
+  ping_.after(kPing, [this] { ask_whether_there(); });
 }
 
 void FrontProcess::send(Control kind, base::Bytes payload) {
@@ -128,9 +144,10 @@ void FrontProcess::readable() {
     if (packet->bytes.empty()) continue;
     Control kind = static_cast<Control>(packet->bytes[0]);
     base::Bytes payload = base::Bytes(packet->bytes).substr(1);
+    heard_at_ = base::Clock::now();
     if (kind == Control::ready) {
       hooks_.ready();
-    } else {
+    } else if (kind != Control::pong) {
       hooks_.message(kind, payload, std::move(packet->fd));
     }
     if (!control_) return;  // a message of ours found it hung
@@ -153,8 +170,10 @@ void FrontProcess::child_ended() {
   watch_.reset();
   control_.reset();
   base::log(str("front: ended (", how_it_ended(status), "), started again"));
-  bool at_once = base::Clock::now() - started_at_ > std::chrono::seconds(1);
-  again_.after(at_once ? base::milliseconds(0) : kHurry, [this] { start(); });
+  bool lived = base::Clock::now() - started_at_ > std::chrono::seconds(1);
+  hurried_ = lived ? 0 : std::min(hurried_ + 1, 6u);
+  base::milliseconds pause = lived ? base::milliseconds(0) : std::min(kHurry * (1 << (hurried_ - 1)), kPing);
+  again_.after(pause, [this] { start(); });
 }
 
 }  // namespace oob

@@ -43,7 +43,9 @@ class FrontProcess {
 
  private:
   static constexpr std::size_t kMostQueued = 4096;
-  static constexpr base::milliseconds kHurry{200};  // between starts when it ends at once, again and again
+  static constexpr base::milliseconds kHurry{200};  // doubled up to 5 s when it ends at once, again and again
+  static constexpr base::milliseconds kPing{5000};
+  static constexpr base::milliseconds kSilent{15'000};  // then it hangs, and is ended
 
   struct Outgoing {
     std::string packet;
@@ -53,6 +55,7 @@ class FrontProcess {
   void flush();
   void readable();
   void lost(const std::string& why);
+  void ask_whether_there();
 
   base::Loop& loop_;
   base::wire::Setup setup_;
@@ -63,7 +66,9 @@ class FrontProcess {
   std::unique_ptr<base::Watch> watch_;
   std::deque<Outgoing> out_;
   base::Clock::time_point started_at_{};
-  base::Timer again_;
+  base::Timer again_, ping_;
+  base::Clock::time_point heard_at_{};
+  unsigned hurried_ = 0;  // starts in a row that ended at once
 };
 
 }  // namespace oob

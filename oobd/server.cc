@@ -314,14 +314,22 @@ std::string Server::apply_devices(const Config& next) {
 
 // Whoever is in by a user or key that is gone, is out.
 void Server::end_lost_rights() {
-  for (const auto& [number, connection] : connections_) {
-    if (connection.who.user.empty()) continue;
+  std::vector<std::uint64_t> lost;
+  for (auto& [number, connection] : connections_) {
     Result<auth::KeyTerms> still =
         keyring_->find(connection.who.user, connection.key, connection.who.source, base::wall_now());
-    if (still) continue;
+    if (still) {
+      connection.terms = *still;
+      continue;
+    }
     base::log(str("session of ", connection.who.user, " ended: ", still.error().what));
     front_->send(Control::drop, base::wire::Drop{number, "your key is no longer accepted"}.encode());
+    for (const auto& session : core_->sessions)
+      if (session->visitor().connection == number)
+        session->end("your key is no longer accepted", static_cast<int>(Fault::denied));
+    lost.push_back(number);
   }
+  for (std::uint64_t number : lost) connections_.erase(number);
   for (const auto& session : core_->sessions) session->recheck();
 }
 
@@ -366,6 +374,8 @@ void Server::start_front() {
   hooks.message = [this](Control kind, base::Bytes payload, base::Fd fd) {
     heard(kind, payload, std::move(fd));
   };
+  most_connections_ = setup_.most_connections;
+  most_channels_ = setup_.most_channels;
   front_ = std::make_unique<FrontProcess>(loop_, std::move(setup_), std::move(gates), std::move(hooks));
   front_->start();
 }
@@ -401,6 +411,11 @@ void Server::asked(const base::wire::Ask& ask) {
     reasons_[ask.peer] = str(printable(user, 64), ": ", terms.error().what);
     return front_->send(Control::verdict, verdict.encode());
   }
+  bool known = connections_.count(ask.connection) != 0;
+  if (ask.verified && (known || connections_.size() >= most_connections_)) {
+    base::log(known ? "front: a connection that logs in twice" : "front: more connections than are allowed");
+    return front_->send(Control::verdict, verdict.encode());
+  }
   verdict.accept = true;
   verdict.no_pty = terms->no_pty;
   if (ask.verified) {
@@ -421,6 +436,18 @@ void Server::asked(const base::wire::Ask& ask) {
 }
 
 void Server::opened(const base::wire::OpenSession& open, base::Fd socket) {
+  // What the front hands over is looked at as if a stranger had: only a connected stream socket can be a
+  // session.
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM ||
+      !base::peer_of(socket.get()))
+    return base::log("front: a session without a session socket");
+  auto channels = std::count_if(core_->sessions.begin(), core_->sessions.end(), [&](const auto& session) {
+    return session->visitor().connection == open.connection;
+  });
+  if (static_cast<std::uint32_t>(channels) >= most_channels_)
+    return base::log("front: more sessions on a connection than are allowed");
   auto at = connections_.find(open.connection);
   if (at == connections_.end()) return base::log("front: a session for a connection that has not logged in");
   const Connection& connection = at->second;

@@ -97,6 +97,7 @@ class Server {
   std::vector<std::string> host_key_lines_, host_key_prints_;
   std::vector<Listener> listeners_;
   std::unique_ptr<FrontProcess> front_;
+  std::uint32_t most_connections_ = 0, most_channels_ = 0;  // the front keeps them; the core makes sure
   std::map<std::uint64_t, Connection> connections_;
   std::map<std::string, std::string> reasons_;  // peer -> why its key was refused
   std::uint64_t next_session_ = 1;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,7 @@ namespace {
 
 constexpr int kAcceptsATurn = 16;
 constexpr std::size_t kMostQueued = 1024;  // messages for the core
+constexpr int kMostUnsent = 64 * 1024;     // bytes of a connection that the kernel holds and has not sent
 constexpr base::milliseconds kAcceptPause{100};
 constexpr std::size_t kMostWaiting = 64;       // connections that wait for others of their source to log in
 constexpr std::size_t kMostWaitingOfOne = 32;  // of one source
@@ -101,6 +103,7 @@ class Front final : public House {
   void arrive(Fd socket);
   void begin(Fd socket, const std::string& source);
   void admit_waiting();
+  void drop_departed();
   void forget_source(const std::string& source);
   void look_soon();
   void look();
@@ -210,6 +213,9 @@ void Front::obey(base::Packet packet) {
       connection->verdict(*verdict);
       return;
     }
+    case Control::ping:
+      tell(base::wire::packet(Control::pong), {});
+      return;
     case Control::drop: {
       auto drop = base::wire::Drop::decode(payload);
       auto found = drop ? connections_.find(drop->connection) : connections_.end();
@@ -240,7 +246,9 @@ void Front::set_up(Bytes payload) {
 }
 
 bool Front::tell(std::string packet, Fd pass) {
-  if (stopped_ || queue_.size() >= kMostQueued) return false;
+  // That a connection has ended must reach the core, or it would keep it: there are only so many of them.
+  bool ended = !packet.empty() && packet[0] == static_cast<char>(Control::closed);
+  if (stopped_ || (queue_.size() >= kMostQueued && !ended)) return false;
   queue_.push_back({std::move(packet), std::move(pass)});
   if (queue_.size() == 1) flush();
   return true;
@@ -297,6 +305,7 @@ Front::Entry Front::entry_for(const std::string& source) {
   }
   auto found = unauthenticated_.find(source);
   if (found == unauthenticated_.end() || found->second < setup_.most_per_source) return Entry::now;
+  drop_departed();
   auto of_one = std::count_if(waiting_.begin(), waiting_.end(),
                               [&](const Waiting& each) { return each.source == source; });
   if (waiting_.size() < kMostWaiting && static_cast<std::size_t>(of_one) < kMostWaitingOfOne)
@@ -332,6 +341,12 @@ void Front::begin(Fd socket, const std::string& source) {
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_NOTSENT_LOWAT
+  // What waits in the kernel can't be skipped: on a slow link it would be seconds of old output before a ^C
+  // shows.
+  int most = kMostUnsent;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+#endif
   std::uint64_t id = ++next_id_;
   auto connection = std::make_shared<Connection>(
       *this, id, Connection::Origin{place_of(peer).text, place_of(local).text, source});
@@ -344,7 +359,16 @@ void Front::begin(Fd socket, const std::string& source) {
   connections_.emplace(id, std::move(connection));
 }
 
+// Nobody else looks whether those who wait are still there.
+void Front::drop_departed() {
+  std::erase_if(waiting_, [](const Waiting& each) {
+    pollfd look{each.socket.get(), POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  });
+}
+
 void Front::admit_waiting() {
+  drop_departed();
   auto grace = std::chrono::seconds(setup_.grace_seconds);
   std::erase_if(waiting_, [&](const Waiting& each) { return Clock::now() - each.since > grace; });
   for (auto each = waiting_.begin(); each != waiting_.end();) {

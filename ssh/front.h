@@ -11,8 +11,9 @@ struct Patience {
   base::milliseconds look{1000};       // how often the times below are looked at
   base::milliseconds verdict{15'000};  // the core's, on a key
   base::milliseconds keepalive{
-      30'000};                         // without a word from the client until it is asked whether it is there
-  base::milliseconds silent{120'000};  // without a word from the client until it is taken for dead
+      30'000};  // without a word from the client until it is asked whether it is there
+  base::milliseconds silent{
+      900'000};  // without a word until it is taken for dead: mobile links and suspended laptops come back
   base::milliseconds unused{600'000};  // logged in without a channel
 };
 

@@ -6,8 +6,11 @@
 
 #include <csignal>
 #ifdef __linux__
+#include <sched.h>
 #include <sys/prctl.h>
 #endif
+
+#include "base/log.h"
 
 namespace oob::ssh {
 
@@ -25,7 +28,13 @@ base::Result<> drop_privileges() {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);  // fewer descriptors mean fewer connections, no more
   }
+  if (::chdir("/") < 0) return system_error("leave the folder it was started in");
   if (::geteuid() == 0) {
+#ifdef __linux__
+    // The listeners were opened elsewhere and stay there; nothing else is to be reached from here: no BMC, no
+    // service of the board. Where the kernel does not let us, the rest still holds.
+    if (::unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0) base::log("front: no network namespace of its own");
+#endif
     if (::setgroups(0, nullptr) < 0) return system_error("drop groups");
     if (::setgid(kNobody) < 0) return system_error("become group nobody");
     if (::setuid(kNobody) < 0) return system_error("become nobody");

@@ -212,6 +212,97 @@ TEST(Session, ABreakIsInTheJournalAndOnTheLine) {
   EXPECT_NE(board.journal_text().find("\"ev\":\"break\""), std::string::npos);
 }
 
+TEST(Session, ABreakStaysWithTheConsoleItWasMeantFor) {
+  Board board;
+  Visit alice(board, "alice", "attach r1", true);
+  ASSERT_TRUE(alice.wait_for("may type"));
+  alice.type("\005cl0\005c;r2\r");
+  ASSERT_TRUE(alice.wait_for("[oobd: r2: you may type"));
+  alice.type("x");
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.lines["r2"]->typed == "x"; }));
+  EXPECT_TRUE(board.lines["r2"]->breaks.empty());
+  EXPECT_NE(board.journal_text().find("break.dropped"), std::string::npos);
+}
+
+TEST(Session, WhatIsTypedAfterABreakWaitsForIt) {
+  Board board;
+  Visit alice(board, "alice", "attach r1", true);
+  ASSERT_TRUE(alice.wait_for("may type"));
+  std::string typed_at_break = "?";
+  alice.type("a\005cl0h");
+  ASSERT_TRUE(run_until(board.loop, [&] {
+    if (!board.lines["r1"]->breaks.empty() && typed_at_break == "?")
+      typed_at_break = board.lines["r1"]->typed;
+    return board.lines["r1"]->typed == "ah";
+  }));
+  EXPECT_EQ(board.lines["r1"]->breaks.size(), 1u);
+}
+
+TEST(Session, AReloadThatTakesARightEndsARunningSendAndExpect) {
+  Board board;
+  Visit send(board, "alice", "send r1 -"), expect(board, "alice", "expect r2 secret");
+  send.type("one");
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.lines["r1"]->typed == "one"; }));
+  board.core.policy = std::make_unique<auth::Policy>();
+  for (auto& session : board.core.sessions) session->recheck();
+  send.type("two");
+  EXPECT_EQ(send.wait(), 66);
+  EXPECT_EQ(expect.wait(), 66);
+  EXPECT_EQ(board.lines["r1"]->typed, "one");
+}
+
+TEST(Session, WatchGivesWholeLinesAndAPromptOnceItIsQuiet) {
+  Board board;
+  Visit visit(board, "alice", "watch r1");
+  ASSERT_TRUE(
+      run_until(board.loop, [&] { return board.inventory.find("r1")->console->watcher_count() == 1; }));
+  board.lines["r1"]->say("first\r\nsec");
+  ASSERT_TRUE(visit.wait_for("first\n"));
+  board.lines["r1"]->say("ond\r\nlogin: ");
+  ASSERT_TRUE(visit.wait_for("login: "));
+  EXPECT_EQ(visit.out, "first\nsecond\nlogin: \n");
+}
+
+TEST(Session, ExpectTakesAPromptButNotALineThatIsStillComing) {
+  Board board;
+  Visit load(board, "alice", "expect r1 'load: [0-9]+'"), prompt(board, "alice", "expect r2 'login: $'");
+  ASSERT_TRUE(
+      run_until(board.loop, [&] { return board.inventory.find("r2")->console->watcher_count() == 1; }));
+  board.lines["r1"]->say("load: 4");
+  board.lines["r1"]->say("2 %\r\n");
+  board.lines["r2"]->say("\r\nr2 login: ");
+  EXPECT_EQ(load.wait(), 0);
+  EXPECT_EQ(prompt.wait(), 0);
+  EXPECT_EQ(load.out, "load: 42 %\n");
+  EXPECT_EQ(prompt.out, "r2 login: \n");
+}
+
+TEST(Session, WhoeverAdministersMayForceAndNothingElse) {
+  Board board;
+  auth::Role role{{"r1"}, {auth::Action::watch, auth::Action::admin}};
+  board.core.policy =
+      std::make_unique<auth::Policy>(std::map<std::string, std::vector<std::string>>{{"alice", {"role"}}},
+                                     std::map<std::string, auth::Role>{{"role", role}});
+  Visit plain(board, "alice", "attach r1", true);
+  ASSERT_TRUE(plain.wait_for("you may watch"));
+  EXPECT_EQ(status_of(board, "alice", "send r1 x"), 77);
+  Visit forced(board, "alice", "attach r1 --force", true);
+  ASSERT_TRUE(forced.wait_for("you may type"));
+}
+
+TEST(Session, AttachWithoutATerminalKeepsRemarksOffItsOutputAndTellsWhatWasNotTyped) {
+  Board board;
+  Visit alice(board, "alice", "attach r1", true);
+  ASSERT_TRUE(alice.wait_for("may type"));
+  Visit script(board, "root", "attach r1");
+  script.type("reboot\r");
+  script.eof();
+  EXPECT_EQ(script.wait(), 75);
+  EXPECT_EQ(script.out, "");
+  EXPECT_NE(script.err.find("[oobd: r1: watching"), std::string::npos) << script.err;
+  EXPECT_EQ(board.lines["r1"]->typed, "");
+}
+
 TEST(Session, ShowsWhatTheConsoleSaidBeforeTheDaemonStarted) {
   test::TempDir dir;
   base::Loop loop;
