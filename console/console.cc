@@ -15,6 +15,8 @@ constexpr std::size_t kMostATurn = 128 * 1024;  // then others have their turn
 constexpr milliseconds kTypingLasts{500};       // how long after a keystroke output is read at once
 constexpr milliseconds kPatience{200};          // reading pauses so long for a crowded archive
 constexpr unsigned kEmptyTicks = 5;
+constexpr std::size_t kFast = 50;    // bytes a millisecond: a pty's 4 KiB hold them for the slowest pace
+constexpr std::size_t kFlood = 400;  // from here on waiting for bytes costs less than missing them
 
 }  // namespace
 
@@ -122,6 +124,7 @@ void Console::readable() {
     empty_ticks_ = 0;
     paced_ = true;
     line_->rest();
+    read_at_ = base::Clock::now();
     in_.pace.join(*this, crowded);
   }
 }
@@ -131,12 +134,15 @@ Pace::Reader::Next Console::tick() {
   std::size_t size = pull();
   if (state_ != State::up) return Next::leave;
   empty_ticks_ = size == 0 && crowded_since_ == base::Clock::time_point{} ? empty_ticks_ + 1 : 0;
-  if (size >= kFullRead || empty_ticks_ >= kEmptyTicks) {
+  auto now = base::Clock::now();
+  auto elapsed = std::chrono::duration_cast<milliseconds>(now - std::exchange(read_at_, now)).count();
+  std::size_t rate = size / static_cast<std::size_t>(std::max<std::int64_t>(elapsed, 1));
+  if (rate >= kFlood || empty_ticks_ >= kEmptyTicks) {
     wait_for_bytes();
     return Next::leave;
   }
   paced_ = true;
-  return size >= kFullRead / 4 ? Next::fast : Next::slow;
+  return rate >= kFast || size >= kFullRead ? Next::fast : Next::slow;
 }
 
 // Reads what is here, up to a bound. The log comes first; people see it once it is in the file.

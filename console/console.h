@@ -117,7 +117,7 @@ class Console final : private Pace::Reader {
   bool reopening_ = false;  // on somebody's order
   bool paced_ = false;      // on the Pace's list
   unsigned empty_ticks_ = 0;
-  base::Clock::time_point typed_at_{}, crowded_since_{};
+  base::Clock::time_point typed_at_{}, read_at_{}, crowded_since_{};
 
   std::vector<Attachment*> attached_;
   Writer* writer_ = nullptr;

@@ -16,7 +16,7 @@ class Pace {
  public:
   static constexpr base::milliseconds kSlow{20};
   static constexpr base::milliseconds kFast{5};
-  static constexpr base::milliseconds kMany{40};
+  static constexpr base::milliseconds kMany{80};
   static constexpr std::size_t kManyFrom = 384;  // consoles that talk at once
 
   // What is read at a tick. Implemented by Console.
