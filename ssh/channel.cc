@@ -16,7 +16,8 @@ namespace {
 
 constexpr unsigned kMostControl = 64;  // breaks and signals that may wait behind typed bytes
 
-std::uint32_t cells(int count) { return static_cast<std::uint32_t>(std::clamp(count, 1, 1000)); }
+// RFC 4254, 6.2: 0 is to be ignored; the core knows it as "not said".
+std::uint32_t cells(int count) { return static_cast<std::uint32_t>(std::clamp(count, 0, 1000)); }
 
 std::string term_of(const char* sent) {
   std::string term;
@@ -81,8 +82,8 @@ bool Channel::request_pty(const char* term, int columns, int rows) {
 
 void Channel::resize(int columns, int rows) {
   if (!open_.pty) return;
-  open_.columns = cells(columns);
-  open_.rows = cells(rows);
+  if (cells(columns) > 0) open_.columns = cells(columns);
+  if (cells(rows) > 0) open_.rows = cells(rows);
   resized_ = started_;  // only the last one counts
 }
 

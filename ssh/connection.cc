@@ -20,6 +20,13 @@ namespace {
 // What one pump() may take before others have their turn.
 constexpr int kTurns = 64;                               // of at most 4 KiB input each
 constexpr std::size_t kMostOutput = 4 * Channel::kTurn;  // of output
+constexpr base::milliseconds kLongest{
+    5};  // small packets cost much more than their bytes: 4 KiB are 100 answers
+// What a stranger may send: six keys or certificates and a key exchange are far less.
+constexpr std::uint64_t kMostBeforeLogin = 512 * 1024;
+// Answers that may wait for TCP. Output is not among them, it stays with the core (Channel::to_client), and
+// typed bytes are not answered; so only who asks and asks and never reads comes to this.
+constexpr std::uint64_t kMostUnsent = 256 * 1024;
 }  // namespace
 
 Connection::Connection(House& house, std::uint64_t id, Origin origin)
@@ -44,7 +51,7 @@ Result<> Connection::start(ssh_bind bind, base::Fd socket) {
   if (accepted != SSH_OK) return base::fail(Fault::internal, str("begin a session: ", ssh_get_error(bind)));
   ssh_set_blocking(session_, 0);
   ssh_set_auth_methods(session_, SSH_AUTH_METHOD_PUBLICKEY);  // else libssh's own failures offer passwords
-  ssh_set_counters(session_, &socket_bytes_, nullptr);
+  ssh_set_counters(session_, &socket_bytes_, &packets_);
   ssh_handle_key_exchange(session_);  // once, to begin; pump() goes on
   if (ssh_event_add_session(event_, session_) != SSH_OK)
     return base::fail(Fault::internal, str("begin a session: ", ssh_get_error(session_)));
@@ -74,8 +81,11 @@ void Connection::pump() {
   Noting noting(notes_);
   bool more = true;
   std::size_t output = 0;
+  const Clock::time_point begun = Clock::now();
   for (int i = 0; i < kTurns && more && output < kMostOutput && !ending_ && alive(); ++i) {
+    if (i > 0 && Clock::now() - begun > kLongest) break;
     more = take_in();
+    if (!ending_ && alive()) look_at_bounds();
     if (ending_ || !alive()) break;
     std::uint64_t taken = socket_bytes_.in_bytes;
     std::size_t written = serve_channels();
@@ -102,6 +112,20 @@ void Connection::pump() {
 }
 
 bool Connection::write_pending() const { return ssh_get_status(session_) & SSH_WRITE_PENDING; }
+
+// Ends the connection of a client that takes more than it may have. Before output is written, so that
+// whatever was put out while something waited was an answer.
+void Connection::look_at_bounds() {
+  constexpr std::uint64_t kAroundPacket = 96;  // lengths, padding and MAC, at the most
+  std::uint64_t put_out = packets_.out_bytes + packets_.out_packets * kAroundPacket;
+  if (!write_pending()) {
+    left_before_ = socket_bytes_.out_bytes;
+    put_out_before_ = put_out;
+  } else if (put_out - put_out_before_ > socket_bytes_.out_bytes - left_before_ + kMostUnsent) {
+    end("answers are asked for and not read");
+  }
+  if (!login_.succeeded() && socket_bytes_.in_bytes > kMostBeforeLogin) end("too much before the login");
+}
 
 bool Connection::alive() const {
   return ssh_is_connected(session_) && ssh_get_fd(session_) >= 0 &&
@@ -250,7 +274,10 @@ void Connection::take(ssh_message message) {
       login_.take(message);
       return;
     case SSH_REQUEST_SERVICE:
-      if (Bytes(ssh_message_service_service(message)) == "ssh-userauth") {
+      // paramiko asks anew for each key.
+      if (++services_ > house_.setup().most_tries + 2) {
+        end("the service was asked for again and again");
+      } else if (Bytes(ssh_message_service_service(message)) == "ssh-userauth") {
         ssh_message_service_reply_success(message);
       } else {
         end("no such service");

@@ -71,6 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish();
   bool alive() const;
   bool write_pending() const;
+  void look_at_bounds();
 
   bool ask(base::wire::Ask question);
   void take(ssh_message message);
@@ -85,7 +86,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ssh_session session_ = nullptr;
   ssh_event event_ = nullptr;
-  ssh_counter_struct socket_bytes_{};
+  ssh_counter_struct socket_bytes_{};  // as TCP has them
+  ssh_counter_struct packets_{};       // before they are encrypted
+  // As both were when nothing waited for TCP: what was put out since, and did not leave, is in our memory.
+  std::uint64_t left_before_ = 0;
+  std::uint64_t put_out_before_ = 0;
+  unsigned services_ = 0;  // how often one was asked for
   PacketNotes notes_;
   // A duplicate of libssh's descriptor: libssh closes its own when it likes, and the number may come back as
   // somebody else's.

@@ -22,8 +22,8 @@ async def other():
         assert done.exit_status == 42
         process = await connection.create_process("events")
         process.send_break(500)
-        process.send_signal("INT")
         assert await process.stdout.readline() == "break 0\n"
+        process.send_signal("INT")
         assert await process.stdout.readline() == "signal INT\n"
         process.stdin.write("q")
         await process.wait()

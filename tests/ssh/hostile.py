@@ -1,5 +1,5 @@
 """What no honest client does, one case a call: hostile.py PORT KEY CASE [NUMBER]. Exit 0: the server behaved."""
-import queue, socket, sys, time
+import queue, socket, subprocess, sys, threading, time
 import paramiko
 from paramiko.message import Message
 
@@ -13,11 +13,14 @@ class Raw:
 
     def __init__(self):
         self.came = queue.Queue()
+        self.reading = threading.Event()
+        self.reading.set()
         self.t = paramiko.Transport(socket.create_connection(("127.0.0.1", port)))
         read = self.t.packetizer.read_message
 
         def noting():
             while True:
+                self.reading.wait()
                 try:
                     kind, m = read()
                 except Exception:
@@ -25,13 +28,13 @@ class Raw:
                     raise
                 if kind in (DISCONNECT, ACCEPT, FAILURE) or kind >= 90:
                     self.came.put((kind, Message(m.asbytes())))
-                if kind < 90 and not (kind == FAILURE and self.t.auth_handler is None):
+                if kind < 90 and not (kind in (ACCEPT, FAILURE) and self.t.auth_handler is None):
                     return kind, m
 
         self.t.packetizer.read_message = noting
         self.t.start_client(timeout=15)
 
-    def send(self, *fields):
+    def pack(self, *fields):
         m = Message()
         for field in fields:
             if isinstance(field, tuple):
@@ -42,7 +45,26 @@ class Raw:
                 m.add_int(field)
             else:
                 m.add_string(field)
-        self.t._send_message(m)
+        return m
+
+    def send(self, *fields):
+        self.t._send_message(self.pack(*fields))
+
+    def prepare(self, count, *fields):
+        """`count` times the same packet, encrypted, to be sent in one go; nothing else may be sent meanwhile."""
+        kept = []
+
+        class Keep:
+            def send(self, data):
+                kept.append(bytes(data))
+                return len(data)
+
+        packets, m = self.t.packetizer, self.pack(*fields)
+        real, packets._Packetizer__socket = packets._Packetizer__socket, Keep()
+        for i in range(count):
+            packets.send_message(m)
+        packets._Packetizer__socket = real
+        return b"".join(kept)
 
     def next(self, seconds=10):
         try:
@@ -242,6 +264,91 @@ elif case == "zero_window":
         raw.session("endless", here=i, window=0)
     print("stalled", flush=True)
     time.sleep(number)
+elif case == "services":
+    raw = Raw()
+    raw.t.sock.sendall(raw.prepare(100, (5,), "ssh-userauth"))
+    got = []
+    while DISCONNECT not in got:
+        got.append(raw.expect(ACCEPT, DISCONNECT))
+    assert len(got) < 20, got
+elif case == "much_before_login":
+    raw = Raw()
+    try:
+        for i in range(number):
+            raw.send((2,), b"i" * 32000)  # IGNORE: no answer
+    except Exception:
+        pass
+    if raw.next(3) is None:
+        raw.begin_auth()
+        raw.expect(FAILURE)
+        print("taken")
+elif case == "blast":  # once told to: what costs most before the login
+    raw = Raw()
+    raw.reading.clear()
+    packets = raw.prepare(number, (200,))  # UNIMPLEMENTED is the answer
+    print(len(packets), flush=True)
+    sys.stdin.readline()
+    raw.t.sock.sendall(packets)
+    time.sleep(10)
+elif case == "blasted":  # how long the slowest key of another one takes meanwhile, in ms
+    raw = Raw().log_in()
+    raw.session("cat")
+    raw.reading.clear()
+    sock, key = raw.t.sock, None
+    slowest = []
+    for i in range(3):
+        other = subprocess.Popen([sys.executable, "-W", "ignore", __file__, str(port), key_file, "blast", str(number)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        size = other.stdout.readline()
+        raw.reading.set()
+        times = []
+        other.stdin.write(b"\n")
+        other.stdin.flush()
+        until = time.time() + 2
+        while time.time() < until:
+            begun = time.time()
+            raw.send((94,), raw.there, b"k")
+            raw.text(b"k")
+            times.append((time.time() - begun) * 1000)
+        slowest.append(max(times))
+        other.kill()
+    print(" ".join("%.1f" % each for each in slowest), int(size))
+elif case == "deaf":
+    raw = Raw().log_in()
+    raw.session("flood 8000000", window=1 << 30)
+    flood = raw.there
+    raw.open(here=1)
+    while raw.expect(OPENED, DATA, 96, 98, CLOSE) != OPENED:
+        pass
+    raw.request(raw.there, "exec", True, "sink")
+    while raw.expect(SUCCESS, DATA, 96, 98, CLOSE) != SUCCESS:
+        pass
+    raw.reading.clear()
+    answered = raw.prepare(20000, (80,), "keepalive@openssh.com", True)
+    try:
+        raw.t.sock.settimeout(20)
+        raw.t.sock.sendall(answered)
+        raw.t.sock.sendall(raw.prepare(1, (2,), b""))
+        time.sleep(1)
+        raw.t.sock.sendall(raw.prepare(1, (2,), b""))
+        sys.exit("all of it was taken")
+    except (ConnectionError, BrokenPipeError):
+        pass
+elif case == "no_size":
+    raw = Raw().log_in()
+    raw.open()
+    raw.expect(OPENED)
+    raw.request(raw.there, "pty-req", True, "xterm", 0, 0, 0, 0, b"")
+    raw.expect(SUCCESS)
+    raw.request(raw.there, "shell", True)
+    raw.expect(SUCCESS)
+    raw.text(b"shell xterm 0x0 pty")
+    for columns, rows in ((100, 0), (0, 0), (0, 50)):
+        raw.request(raw.there, "window-change", False, columns, rows, 0, 0)
+        raw.send((94,), raw.there, b"x")
+        raw.text(b"data x")
+    raw.request(raw.there, "window-change", False, 0, 0, 0, 0)
+    raw.text(b"resize 100x50")
 elif case == "keys":
     t = paramiko.Transport(("127.0.0.1", port))
     t.start_client()
