@@ -31,8 +31,8 @@ constexpr int kSanitized = 1;
 // Runs one case of hostile.py and sees that the front is as before: alive, serving, no descriptor lost.
 struct Hostile {
   FakeCore core;
+  const int before = core.descriptors();  // with no connection: the last one of a case may still be closing
   void meets(const std::string& name, const std::string& number = "0") {
-    int before = core.descriptors();
     Finished done = core.python("hostile.py", {name, number});
     EXPECT_EQ(done.status, 0) << name << " " << number << ": " << done.out << done.err;
     EXPECT_TRUE(core.wait([&] { return core.descriptors() == before; })) << name;
@@ -114,8 +114,9 @@ TEST(Hostile, AStrangerDoesNotHoldUpTheKeysOfOthers) {
   ASSERT_EQ(keys.status, 0) << keys.err;
   double slowest[3]{};
   std::istringstream(keys.out) >> slowest[0] >> slowest[1] >> slowest[2];
-  // The best of three: the machine may have held one up itself.
-  EXPECT_LT(*std::min_element(slowest, slowest + 3), 40 * kSanitized) << keys.out;
+  // The best of three, since a busy machine holds keys up itself (57 ms seen). Without a bound on a pump's
+  // time a blast of this size holds one up for 275 ms and more.
+  EXPECT_LT(*std::min_element(slowest, slowest + 3), 150 * kSanitized) << keys.out;
 }
 
 TEST(Hostile, WhoAsksAndDoesNotReadIsCutOff) { Hostile().meets("deaf"); }

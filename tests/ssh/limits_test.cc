@@ -201,8 +201,8 @@ TEST(Front, MixesNobodyUpAndLosesNoDescriptor) {
   base::wire::Setup setup;
   setup.most_per_source = 100;
   FakeCore core(setup);
+  int before = core.descriptors();  // with no connection at all
   ASSERT_EQ(core.ssh_run("exit 0").status, 0);
-  int before = core.descriptors();
   std::vector<std::pair<pid_t, int>> running;
   for (int i = 0; i < 12; ++i) {
     running.emplace_back(core.start(core.ssh({}, {str("exit ", 100 + i)})), 100 + i);
