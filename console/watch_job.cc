@@ -8,6 +8,21 @@ using base::Fault;
 using base::Result;
 using base::str;
 
+namespace {
+
+// Moves what belongs to `line` from the front of `bytes`, its newline dropped. False: the line has not ended,
+// and `bytes` are used up. A line of `most` bytes counts as ended.
+bool take_line(base::Bytes& bytes, std::string& line, std::size_t most) {
+  std::size_t size = std::min(bytes.find('\n'), std::min(bytes.size(), most - line.size()));
+  line += bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  bool ended = !bytes.empty() && bytes[0] == '\n';
+  if (ended) bytes.remove_prefix(1);
+  return ended || line.size() >= most;
+}
+
+}  // namespace
+
 WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments)
     : core_(core),
       visitor_(visitor),
@@ -43,13 +58,7 @@ void WatchJob::pump() {
     }
     std::string out;
     while (!bytes.empty()) {
-      std::size_t end = bytes.find('\n');
-      std::size_t size = std::min(end, std::min(bytes.size(), kMostLine - line_.size()));
-      line_ += bytes.substr(0, size);
-      bytes.remove_prefix(size);
-      bool ended = !bytes.empty() && bytes[0] == '\n';
-      if (ended) bytes.remove_prefix(1);
-      if (!ended && line_.size() < kMostLine) break;
+      if (!take_line(bytes, line_, kMostLine)) break;
       clean_line(line_, out);
       out += '\n';
       line_.clear();
@@ -140,13 +149,7 @@ bool ExpectJob::look(base::Bytes bytes) {
   quiet_.cancel();
   std::string text;
   while (!bytes.empty()) {
-    std::size_t end = bytes.find('\n');
-    std::size_t size = std::min(end, std::min(bytes.size(), kMostLine - line_.size()));
-    line_ += bytes.substr(0, size);
-    bytes.remove_prefix(size);
-    bool ended = !bytes.empty() && bytes[0] == '\n';
-    if (ended) bytes.remove_prefix(1);
-    if (!ended && line_.size() < kMostLine) continue;
+    if (!take_line(bytes, line_, kMostLine)) break;
     if (matches(text)) {
       found(std::move(text));
       return true;
