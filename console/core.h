@@ -10,6 +10,7 @@
 #include "base/disk.h"
 #include "base/loop.h"
 #include "base/time.h"
+#include "console/deeds.h"
 #include "console/inventory.h"
 #include "console/transcript.h"
 
@@ -36,12 +37,15 @@ struct Core {
   auth::Journal& journal;
   Inventory& inventory;
   std::unique_ptr<auth::Policy> policy;  // swapped whole by a reload
+  std::unique_ptr<Deeds> deeds = std::make_unique<Deeds>();
   std::list<std::unique_ptr<Session>> sessions;
   std::string transcripts;  // the folder
   std::string state;        // the state folder
   std::string escape;       // two bytes
   std::string version;
   base::Micros started = 0;
+  // Beyond the time that was asked for: for a chassis that never answers, though its interface promises one.
+  base::milliseconds chassis_patience{60'000};
   std::uint64_t logins = 0, refusals = 0, front_starts = 0;
   // Reads the configuration again: what was changed, or the first fault.
   std::function<base::Result<std::string>()> reload;

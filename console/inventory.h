@@ -5,16 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "console/chassis.h"
 #include "console/console.h"
 
 namespace oob::console {
 
-// A router or server by its name, with its console. Owned by the Inventory.
+// A router or server by its name, with its console and its chassis. Owned by the Inventory.
 struct Device {
   std::string name;
-  std::string model;      // how to log in and pull its configuration; empty: unknown
-  std::string power_bmc;  // the BMC that powers it; empty: none
+  std::string model;          // how to log in and pull its configuration; empty: unknown
+  bool is_protected = false;  // power actions that stop it need its name
+  bool carries_oob = false;   // it powers or carries this board's own uplink: they need its name, and a warning
   std::unique_ptr<Console> console;
+  std::unique_ptr<Chassis> chassis;  // null: no power
 };
 
 // All devices, in the order of their names.

@@ -250,7 +250,6 @@ void Server::add_device(const std::string& name, const DeviceConfig& config) {
   console::Device& device = inventory_.add(
       name, std::make_unique<console::Console>(std::move(surroundings), name, make_line(name, config.line)));
   device.model = config.model;
-  device.power_bmc = config.power_bmc;
   device.console->start();
 }
 
@@ -298,7 +297,6 @@ std::string Server::apply_devices(const Config& next) {
     }
     console::Device& live = *inventory_.find(name);
     live.model = device.model;
-    live.power_bmc = device.power_bmc;
     if (old->second == device) continue;
     ++changed;
     if (old->second.line != device.line) live.console->replace_line(make_line(name, device.line));
