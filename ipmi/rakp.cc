@@ -166,7 +166,6 @@ Result<std::string> unseal(const SessionKeys& keys, const Packet& packet) {
   return plain;
 }
 
-// Nothing can be done safely without random numbers, and there is no caller who could mend it.
 std::string random_bytes(std::size_t size) {
   std::string bytes(size, '\0');
   if (RAND_bytes(raw(bytes), static_cast<int>(size)) != 1) std::abort();

@@ -26,6 +26,9 @@ struct SessionKeys {
   Secret sik;  // dropped once RAKP 4 was verified
 };
 
+// All codes and keys are empty for algorithms other than those of suites 3 and 17, and when OpenSSL fails: an
+// empty code must never be taken for a match.
+
 // The auth code that RAKP 2 must carry (13.21), under the user's password.
 std::string rakp2_code(const Exchange& exchange, const Secret& password);
 // The one we send in RAKP 3 (13.22).
@@ -35,7 +38,7 @@ SessionKeys session_keys(const Exchange& exchange, const Secret& password, const
 // The integrity check value that RAKP 4 must carry (13.23), cut to the algorithm's length.
 std::string rakp4_code(const Exchange& exchange, const SessionKeys& keys);
 
-std::size_t auth_code_size(const Suite& suite);  // 12 or 16
+std::size_t auth_code_size(const Suite& suite);  // 12 or 16; 0 for algorithms that we do not speak
 
 // A whole packet of a session: payload encrypted (13.29, AES-CBC-128 with a fresh random IV), signed.
 // Fault::internal when OpenSSL fails.
@@ -47,7 +50,8 @@ Result<std::string> seal(const SessionKeys& keys, PayloadType type, std::uint32_
 // taken.
 Result<std::string> unseal(const SessionKeys& keys, const Packet& packet);
 
-// `size` bytes from OpenSSL's generator.
+// `size` bytes from OpenSSL's generator. Without random numbers nothing can be done safely: it ends the
+// program.
 std::string random_bytes(std::size_t size);
 
 }  // namespace oob::ipmi

@@ -1,6 +1,5 @@
 #include "ipmi/wire.h"
 
-#include <algorithm>
 #include <cassert>
 
 namespace oob::ipmi {
