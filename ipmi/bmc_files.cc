@@ -1,0 +1,110 @@
+#include "ipmi/bmc_files.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "auth/trusted_file.h"
+#include "base/fd.h"
+#include "ipmi/udp_socket.h"
+
+namespace oob::ipmi {
+
+using base::fail;
+using base::Fault;
+using base::Result;
+using base::str;
+
+namespace {
+
+constexpr std::size_t kMostFile = 4096;
+constexpr std::size_t kMostKey = 20;  // IPMI 2.0, 22.30 and 13.31
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// "0x" and 40 hex digits: 20 bytes. False: it is not that.
+bool from_hex(base::Bytes text, std::string& key) {
+  if (text.size() != 2 + 2 * kMostKey || text.substr(0, 2) != "0x") return false;
+  for (std::size_t i = 2; i < text.size(); i += 2) {
+    int high = digit(text[i]), low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return false;
+    key += static_cast<char>(high << 4 | low);
+  }
+  return true;
+}
+
+Result<Secret> read_key(const std::string& path, bool may_be_hex) {
+  Result<auth::TrustedFile> file = auth::TrustedFile::open(path, 077, kMostFile);
+  if (!file) return file.error();
+  Result<std::string> text = file->read();
+  if (!text) return text.error();
+  base::Bytes line = *text;
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  Secret key;
+  std::string bytes;
+  if (may_be_hex && from_hex(line, bytes)) {
+    key = Secret(bytes);
+  } else if (!line.empty() && line.size() <= kMostKey) {
+    key = Secret(line);
+  }
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  OPENSSL_cleanse(text->data(), text->size());
+  if (key.empty())
+    return fail(Fault::config, str(path, ": not one line of 1 to ", kMostKey, " bytes",
+                                   may_be_hex ? " or 0x and 40 hex digits" : ""));
+  return key;
+}
+
+}  // namespace
+
+Result<Credentials> read_credentials(const BmcSettings& settings) {
+  Credentials credentials;
+  Result<Secret> password = read_key(settings.password_file, false);
+  if (!password) return password.error();
+  credentials.password = std::move(*password);
+  if (!settings.kg_file.empty()) {
+    Result<Secret> kg = read_key(settings.kg_file, true);
+    if (!kg) return kg.error();
+    credentials.kg = std::move(*kg);
+  }
+  return credentials;
+}
+
+// "17 192.0.2.21:623": what another address did says nothing about this one.
+int remembered_suite(const BmcSettings& settings) {
+  Result<std::string> address = full_address(settings.host);
+  if (settings.memory.empty() || !address) return 0;
+  Result<auth::TrustedFile> file = auth::TrustedFile::open(settings.memory, 022, kMostFile);
+  if (!file) return 0;
+  Result<std::string> text = file->read();
+  if (!text) return 0;
+  for (int suite : {17, 3})
+    if (*text == str(suite, " ", *address, "\n")) return suite;
+  return 0;
+}
+
+Result<> remember_suite(const BmcSettings& settings, int suite) {
+  Result<std::string> address = full_address(settings.host);
+  if (settings.memory.empty() || !address) return {};
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::path(settings.memory).parent_path();
+  if (std::filesystem::create_directory(folder, error)) ::chmod(folder.c_str(), 0700);
+  std::string fresh = settings.memory + ".new", text = str(suite, " ", *address, "\n");
+  base::Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) return base::system_error(fresh);
+  ssize_t size = ::write(file.get(), text.data(), text.size());
+  if (size != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) < 0) return base::system_error(fresh);
+  if (::rename(fresh.c_str(), settings.memory.c_str()) < 0) return base::system_error(settings.memory);
+  return {};
+}
+
+}  // namespace oob::ipmi
