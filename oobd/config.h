@@ -43,20 +43,28 @@ struct UnixLine {
 };
 struct SolLine {
   std::string bmc;
+  // What is written to the BMC where it has something else; left out: as it is.
+  std::optional<unsigned> accumulate, threshold;    // ms, characters
+  std::optional<unsigned> retries, retry_interval;  // and ms
+  std::optional<unsigned> baud;
   bool operator==(const SolLine&) const = default;
 };
 using LineConfig = std::variant<SerialLine, TcpLine, TelnetLine, UnixLine, SolLine>;
 
 struct DeviceConfig {
   LineConfig line;
-  std::string power_bmc;  // empty: no chassis power
-  std::string model;      // empty: unknown
+  std::string power_bmc;      // empty: no chassis power
+  std::string model;          // empty: unknown
+  bool is_protected = false;  // power only by name
+  bool carries_oob = false;   // it powers or carries this board's own uplink
   bool operator==(const DeviceConfig&) const = default;
 };
 
 struct BmcConfig {
   std::string host, user, password_file;
-  int cipher_suite = 0;  // 0: not given
+  int cipher_suite = 0;   // 0: not given
+  std::string kg_file;    // empty: no Kg key
+  std::string privilege;  // user, operator, admin; empty: the least that works
   bool operator==(const BmcConfig&) const = default;
 };
 

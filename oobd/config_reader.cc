@@ -1,16 +1,12 @@
 #include "oobd/config_reader.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include "auth/authorized_keys.h"
 #include "oobd/config_values.h"
-#include "serial/settings.h"
 
 namespace oob {
 namespace {
-
-constexpr std::size_t kMostReason = 5000;  // bytes of a message with a path in it
 
 std::string folder_of(const std::string& file) {
   std::error_code error;
@@ -137,148 +133,6 @@ void ConfigReader::read_role(const Member& role) {
     faults_.add(name->place, base::str("no action ", in_quotes(name->text), hint(name->text, known)));
   }
   config_.roles[role.key] = std::move(config);
-}
-
-void ConfigReader::read_bmc(const Member& bmc) {
-  const Node& table = bmc.value;
-  faults_.check(bmc.place, check_name(bmc.key));
-  faults_.check_table(table, table.place, kBmc, base::str("[bmc.", base::printable(bmc.key, 80), "]"));
-  BmcConfig config;
-  if (const Node* host = text(table, "host")) {
-    faults_.check(host->place, check_bmc_host(host->text));
-    config.host = host->text;
-  }
-  if (const Node* user = text(table, "user")) {
-    faults_.check(user->place, check_bmc_user(user->text));
-    config.user = user->text;
-  }
-  if (const Node* file = text(table, "password_file")) {
-    config.password_file = path(*file);
-    read_password(*file, config.password_file);
-  }
-  if (const Node* suite = get(table, "cipher_suite", Node::Kind::integer)) {
-    faults_.check(suite->place, check_cipher_suite(suite->integer));
-    config.cipher_suite = static_cast<int>(suite->integer);
-  }
-  config_.bmcs[bmc.key] = std::move(config);
-}
-
-void ConfigReader::read_password(const Node& value, const std::string& path) {
-  base::Result<std::string> text = files_.read_secret(path);
-  if (!text)
-    return faults_.add(value.place,
-                       base::str("password_file: ", base::printable(text.error().what, kMostReason)));
-  base::Result<> right = check_password(*text);
-  if (!right)
-    faults_.add(value.place,
-                base::str("password_file: ", base::printable(path, kMostReason), ": ", right.error().what));
-}
-
-void ConfigReader::read_device(const Member& device) {
-  const Node& table = device.value;
-  faults_.check(device.place, check_device_name(device.key));
-  faults_.check_table(table, table.place, kDevice,
-                      base::str("[device.", base::printable(device.key, 80), "]"));
-  DeviceConfig config;
-  if (get(table, "line", Node::Kind::table)) read_line(*table.member("line"), device.key, config.line);
-  if (const Node* power = get(table, "power", Node::Kind::table)) {
-    faults_.check_table(*power, power->place, kPower, "'power'");
-    if (const Node* bmc = text(*power, "bmc")) {
-      refer_to_bmc(*bmc);
-      config.power_bmc = bmc->text;
-    }
-  }
-  if (const Node* model = text(table, "model")) {
-    if (std::find(kModels.begin(), kModels.end(), model->text) == kModels.end()) {
-      faults_.add(model->place, base::str("no model ", in_quotes(model->text), hint(model->text, kModels)));
-    }
-    config.model = model->text;
-  }
-  config_.devices[device.key] = std::move(config);
-}
-
-void ConfigReader::read_line(const Member& line, const std::string& device, LineConfig& config) {
-  const Node& table = line.value;
-  faults_.check_table(table, table.place, kLine, "'line'");
-  const Member* kind = nullptr;
-  for (const Member& member : table.members) {
-    if (std::find(kLineKinds.begin(), kLineKinds.end(), member.key) == kLineKinds.end()) continue;
-    if (kind) {
-      faults_.add(member.place,
-                  base::str("'line' has both '", kind->key, "' and '", member.key, "': a line is one thing"));
-    } else {
-      kind = &member;
-    }
-  }
-  if (!kind) return faults_.add(table.place, "'line' has none of serial, tcp, telnet, unix and sol");
-  bool tuned = kind->key == "serial" || kind->key == "telnet";
-  for (std::string_view key : {"baud", "format", "flow"}) {
-    const Member* member = table.member(key);
-    if (!member || tuned) continue;
-    faults_.add(member->place, base::str("'", key, "' does not go with '", kind->key, "'",
-                                         kind->key == "tcp" ? ": telnet with RFC 2217 sets it" : ""));
-  }
-  const Node* value = text(table, kind->key);
-  if (!value) return;
-  if (kind->key == "serial") {
-    SerialLine serial;
-    serial.path = path(*value);
-    std::optional<unsigned> baud;
-    read_terms(table, baud, serial.format, serial.flow);
-    if (baud) serial.baud = *baud;
-    own(serial_of_, files_.real(serial.path), device, *value, "serial");
-    config = std::move(serial);
-  } else if (kind->key == "tcp") {
-    faults_.check(value->place, serial::check_endpoint(value->text));
-    config = TcpLine{value->text};
-  } else if (kind->key == "telnet") {
-    faults_.check(value->place, serial::check_endpoint(value->text));
-    TelnetLine telnet{value->text, std::nullopt, "", ""};
-    read_terms(table, telnet.baud, telnet.format, telnet.flow);
-    config = std::move(telnet);
-  } else if (kind->key == "unix") {
-    UnixLine socket{path(*value)};
-    faults_.check(value->place, check_socket_path(socket.path));
-    config = std::move(socket);
-  } else {
-    refer_to_bmc(*value);
-    own(sol_of_, value->text, device, *value, "sol");
-    config = SolLine{value->text};
-  }
-}
-
-void ConfigReader::read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format,
-                              std::string& flow) {
-  if (const Node* value = get(line, "baud", Node::Kind::integer)) {
-    // Far outside of unsigned is as wrong as 0 is.
-    bool small = value->integer >= 0 && value->integer <= UINT32_MAX;
-    unsigned asked = small ? static_cast<unsigned>(value->integer) : 0;
-    base::Result<> right = serial::check_baud(asked);
-    if (!right && !small) {
-      faults_.add(value->place, base::str("baud ", value->integer, " is out of range"));
-    } else if (faults_.check(value->place, right)) {
-      baud = asked;
-    }
-  }
-  if (const Node* value = text(line, "format")) {
-    if (faults_.check(value->place, serial::check_format(value->text))) format = value->text;
-  }
-  if (const Node* value = text(line, "flow")) {
-    if (faults_.check(value->place, serial::check_flow(value->text))) flow = value->text;
-  }
-}
-
-void ConfigReader::own(std::map<std::string, std::string>& owners, const std::string& what,
-                       const std::string& device, const Node& value, std::string_view key) {
-  auto [owner, first] = owners.emplace(what, device);
-  if (first) return;
-  faults_.add(value.place, base::str("devices ", in_quotes(owner->second), " and ", in_quotes(device),
-                                     " have the same ", key, " line ", in_quotes(value.text)));
-}
-
-void ConfigReader::refer_to_bmc(const Node& value) {
-  if (bmcs_.count(value.text)) return;
-  faults_.add(value.place, base::str("no BMC ", in_quotes(value.text), hint(value.text, bmcs_)));
 }
 
 const Node* ConfigReader::get(const Node& table, std::string_view key, Node::Kind kind) const {

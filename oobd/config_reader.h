@@ -31,7 +31,10 @@ class ConfigReader {
   void read_line(const Member& line, const std::string& device, LineConfig& config);
   void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
   void read_keys(const Node& value, const std::string& path);
-  void read_password(const Node& value, const std::string& path);
+  std::string read_secret(const Node& value, std::string_view key);
+  void read_sol_terms(const Node& line, SolLine& sol);
+
+  static constexpr std::size_t kMostReason = 5000;  // bytes of a message with a path in it
 
   // The value of `key`, or null where it is missing or at fault already.
   const Node* get(const Node& table, std::string_view key, Node::Kind kind) const;

@@ -225,6 +225,18 @@ base::Result<> check_password(std::string_view text) {
   return {};
 }
 
+base::Result<> check_kg(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdefABCDEF";
+  constexpr std::size_t kDigits = 40;
+  std::string_view line = text;
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  bool hex = line.size() == 2 + kDigits && line.starts_with("0x") &&
+             line.find_first_not_of(kHex, 2) == std::string_view::npos;
+  if (hex || check_password(text)) return {};
+  return bad("no Kg key in it: 1 to 20 characters, or 0x and 40 hex digits, on one line");
+}
+
 base::Result<> check_socket_path(const std::string& path) {
   constexpr std::size_t kMost = sizeof(sockaddr_un{}.sun_path) - 1;
   if (path.size() <= kMost) return {};

@@ -43,6 +43,8 @@ base::Result<> check_cipher_suite(std::int64_t suite);
 // What a password file holds: one line of 1 to 20 bytes (IPMI 2.0, 22.30). The error never has the password
 // in it.
 base::Result<> check_password(std::string_view text);
+// What a Kg file holds: the same, or 0x and 40 hex digits (IPMI 2.0, 13.31: 20 bytes).
+base::Result<> check_kg(std::string_view text);
 // Short enough for sockaddr_un.
 base::Result<> check_socket_path(const std::string& path);
 

@@ -14,22 +14,27 @@ constexpr Key kServerKeys[] = {
 constexpr Key kUserKeys[] = {{"keys", Wants::text, true}, {"roles", Wants::texts, true}};
 constexpr Key kRoleKeys[] = {{"on", Wants::texts, true}, {"may", Wants::texts, true}};
 constexpr Key kBmcKeys[] = {
-    {"host", Wants::text, true},
-    {"user", Wants::text, true},
-    {"password_file", Wants::text, true},
-    {"cipher_suite", Wants::integer, false},
+    {"host", Wants::text, true},          {"user", Wants::text, true},
+    {"password_file", Wants::text, true}, {"cipher_suite", Wants::integer, false},
+    {"kg_file", Wants::text, false},      {"privilege", Wants::text, false},
 };
 constexpr Key kDeviceKeys[] = {
-    {"line", Wants::table, true}, {"power", Wants::table, false}, {"model", Wants::text, false}};
+    {"line", Wants::table, true},       {"power", Wants::table, false},  {"model", Wants::text, false},
+    {"protected", Wants::truth, false}, {"carries", Wants::text, false},
+};
 constexpr Key kLineKeys[] = {
-    {"serial", Wants::text, false}, {"tcp", Wants::text, false},  {"telnet", Wants::text, false},
-    {"unix", Wants::text, false},   {"sol", Wants::text, false},  {"baud", Wants::integer, false},
-    {"format", Wants::text, false}, {"flow", Wants::text, false},
+    {"serial", Wants::text, false},        {"tcp", Wants::text, false},
+    {"telnet", Wants::text, false},        {"unix", Wants::text, false},
+    {"sol", Wants::text, false},           {"baud", Wants::integer, false},
+    {"format", Wants::text, false},        {"flow", Wants::text, false},
+    {"accumulate", Wants::integer, false}, {"threshold", Wants::integer, false},
+    {"retries", Wants::integer, false},    {"retry_interval", Wants::integer, false},
 };
 constexpr Key kPowerKeys[] = {{"bmc", Wants::text, true}};
 
 constexpr std::string_view kModelNames[] = {"freebsd", "pfsense", "opnsense", "linux", "vyos",
                                             "ios",     "junos",   "routeros", "eos"};
+constexpr std::string_view kPrivilegeNames[] = {"user", "operator", "admin"};
 constexpr std::string_view kLineKindNames[] = {"serial", "tcp", "telnet", "unix", "sol"};
 
 }  // namespace
@@ -49,6 +54,7 @@ constexpr const Section* kAll[] = {&kTop, &kServer, &kUser, &kRole, &kBmc, &kDev
 const std::span<const Section* const> kSections = kAll;
 const std::span<const std::string_view> kModels = kModelNames;
 const std::span<const std::string_view> kLineKinds = kLineKindNames;
+const std::span<const std::string_view> kPrivileges = kPrivilegeNames;
 
 const std::vector<std::string>& reserved_words() {
   static const std::vector<std::string> words = {

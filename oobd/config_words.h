@@ -33,8 +33,9 @@ extern const Section kLine;
 extern const Section kPower;
 extern const std::span<const Section* const> kSections;  // all of them
 
-extern const std::span<const std::string_view> kModels;     // that a device may have
-extern const std::span<const std::string_view> kLineKinds;  // of which a line has exactly one
+extern const std::span<const std::string_view> kModels;      // that a device may have
+extern const std::span<const std::string_view> kLineKinds;   // of which a line has exactly one
+extern const std::span<const std::string_view> kPrivileges;  // that a BMC's session may have
 
 // Words that no device may be called, because `ssh oob WORD` means something else.
 const std::vector<std::string>& reserved_words();

@@ -103,16 +103,54 @@ TEST(Config, ReadsAWholeOne) {
   EXPECT_THAT(config.users.at("alice").roles, ElementsAre("operator"));
   EXPECT_THAT(config.roles.at("operator").on, ElementsAre("edge*", "relay?"));
   EXPECT_THAT(config.roles.at("auditor").may, ElementsAre(auth::Action::watch, auth::Action::audit));
-  BmcConfig relay1{"192.0.2.21", "oob", folder / "secrets/relay1", 17};
+  BmcConfig relay1{"192.0.2.21", "oob", folder / "secrets/relay1", 17, "", ""};
   EXPECT_EQ(config.bmcs.at("relay1"), relay1);
   EXPECT_EQ(config.bmcs.at("edge1").cipher_suite, 0);
-  DeviceConfig edge1{SerialLine{"/dev/serial/by-path/pci-0", 115200, "8N1", "none"}, "edge1", "pfsense"};
+  DeviceConfig edge1{SerialLine{"/dev/serial/by-path/pci-0", 115200, "8N1", "none"}, "edge1", "pfsense", false, false};
   EXPECT_EQ(config.devices.at("edge1"), edge1);
-  EXPECT_EQ(config.devices.at("relay1"), (DeviceConfig{SolLine{"relay1"}, "relay1", ""}));
-  EXPECT_EQ(config.devices.at("vm1"), (DeviceConfig{UnixLine{"/run/vm1.sock"}, "", ""}));
-  EXPECT_EQ(config.devices.at("switch1"), (DeviceConfig{TcpLine{"192.0.2.40:4001"}, "", ""}));
+  EXPECT_EQ(config.devices.at("relay1"), (DeviceConfig{SolLine{"relay1", {}, {}, {}, {}, {}}, "relay1", "", false, false}));
+  EXPECT_EQ(config.devices.at("vm1"), (DeviceConfig{UnixLine{"/run/vm1.sock"}, "", "", false, false}));
+  EXPECT_EQ(config.devices.at("switch1"), (DeviceConfig{TcpLine{"192.0.2.40:4001"}, "", "", false, false}));
   EXPECT_EQ(config.devices.at("switch2"),
-            (DeviceConfig{TelnetLine{"[2001:db8::40]:4001", 9600u, "", ""}, "", ""}));
+            (DeviceConfig{TelnetLine{"[2001:db8::40]:4001", 9600u, "", ""}, "", "", false, false}));
+}
+
+TEST(Config, ReadsTheTermsOfABmcAndItsConsole) {
+  ConfigOutcome outcome = read_text(std::string(kServerOnly) + R"([bmc.b]
+host = "192.0.2.1"
+user = "oob"
+password_file = "secret"
+kg_file = "kg"
+privilege = "admin"
+[device.d]
+line = { sol = "b", accumulate = 20, threshold = 60, retries = 7, retry_interval = 500, baud = 57600 }
+power = { bmc = "b" }
+protected = true
+carries = "oob"
+)");
+  ASSERT_TRUE(outcome.config) << all(outcome);
+  EXPECT_EQ(outcome.config->bmcs.at("b"),
+            (BmcConfig{"192.0.2.1", "oob", "/etc/oobd/secret", 0, "/etc/oobd/kg", "admin"}));
+  EXPECT_EQ(outcome.config->devices.at("d"),
+            (DeviceConfig{SolLine{"b", 20u, 60u, 7u, 500u, 57600u}, "b", "", true, true}));
+}
+
+TEST(Config, TakesAPasswordFromTheServiceManager) {
+  ::setenv("CREDENTIALS_DIRECTORY", "/run/credentials/oobd.service", 1);
+  ConfigOutcome outcome = read_text(std::string(kServerOnly) +
+                                    "[bmc.b]\nhost = \"192.0.2.1\"\nuser = \"oob\"\n"
+                                    "password_file = \"credential:relay1\"\n");
+  ::unsetenv("CREDENTIALS_DIRECTORY");
+  ASSERT_TRUE(outcome.config) << all(outcome);
+  EXPECT_EQ(outcome.config->bmcs.at("b").password_file, "/run/credentials/oobd.service/relay1");
+}
+
+TEST(Config, KnowsWhatAKgKeyLooksLike) {
+  for (const char* right : {"k", "12345678901234567890\n", "0x0102030405060708090a0b0c0d0e0f1011121314\n"})
+    EXPECT_TRUE(check_kg(right)) << right;
+  for (const char* wrong : {"", "\n", "123456789012345678901", "0x0102030405060708090a0b0c0d0e0f10111213",
+                            "0x0102030405060708090a0b0c0d0e0f101112131g", "a\nb\n"})
+    EXPECT_FALSE(check_kg(wrong)) << wrong;
 }
 
 TEST(Config, HasTheDefaultsThatTheDocumentationNames) {
