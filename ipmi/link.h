@@ -51,6 +51,9 @@ class Link {
   // more; false: there is no more to be had. SOL and waiting requests see session_lost() and an error.
   virtual bool ask_for_more_privilege() = 0;
 
+  // The id that the BMC gave the session (table 13-10), as it names it to others; 0: not up, or not known.
+  virtual std::uint32_t session() const { return 0; }
+
   // For messages: "relay1 (192.0.2.21:623)".
   virtual const std::string& name() const = 0;
 

@@ -31,6 +31,7 @@ class FakeLink : public ipmi::Link {
   std::deque<std::string> sol_sent;
   unsigned more_privilege = 0;  // how often ask_for_more_privilege() may still say yes
   unsigned privilege_asked = 0;
+  std::uint32_t session_id = 0x11223344;
 
   void come_up() {
     up_ = true;
@@ -85,6 +86,7 @@ class FakeLink : public ipmi::Link {
     go_down("more rights are asked for");
     return true;
   }
+  std::uint32_t session() const override { return up_ ? session_id : 0; }
   const std::string& name() const override { return name_; }
 
  private:
