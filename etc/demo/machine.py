@@ -33,6 +33,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def dies_with_parent():
     """For preexec_fn: the child gets SIGKILL when the thread that started it ends, however that ends."""
     LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def spawn(argv, log, **more):
@@ -147,21 +148,35 @@ class Simulator:
             self.process = None
 
 
-def reserve(address=None):
-    """A loopback address that nobody else here has, and the listener that reserves it: the machine's serial port."""
+def listen(address):
+    """The listener for the machine's serial port; who has it has the address."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, SERIAL_PORT))
+        listener.listen(2)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def reserve_range(count):
+    """So many loopback addresses one after another that nobody else here has: pairs of address and listener."""
     for _ in range(100):
-        wanted = address or f"127.77.{random.randrange(256)}.{random.randrange(1, 255)}"
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        net, first, taken = random.randrange(256), random.randrange(1, 256 - count), []
         try:
-            listener.bind((wanted, SERIAL_PORT))
-            listener.listen(2)
-            return wanted, listener
+            for last in range(first, first + count):
+                taken.append((f"127.77.{net}.{last}", listen(f"127.77.{net}.{last}")))
+            return taken
         except OSError:
-            listener.close()
-            if address:
-                raise
-    raise OSError("no free address below 127.77.0.0/16")
+            for _, listener in taken:
+                listener.close()
+    raise OSError("no free addresses below 127.77.0.0/16")
+
+
+def reserve():
+    return reserve_range(1)[0]
 
 
 def bmc_port():
@@ -380,7 +395,7 @@ def main():
         signal.signal(number, lambda *_: over.append(1))
     signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    address, listener = reserve(arguments.address)
+    address, listener = (arguments.address, listen(arguments.address)) if arguments.address else reserve()
     machine = Machine(folder, arguments.image, listener)
     simulator = Simulator(folder, address, arguments.port, f'chassis_control "{HERE}/chassis {folder}"')
     machine.selector.register(woken[0], selectors.EVENT_READ, lambda: os.read(woken[0], 4096))
