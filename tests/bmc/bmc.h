@@ -108,6 +108,7 @@ class Bmc {
   // Sensors by number: 1 "CPU Temp" (degrees C, linear), 2 "FAN1" (RPM), 3 "12V" (volts), 4 "PS1 Status"
   // (discrete), 5 "Chassis Intru" (compact, discrete), 6 "Airflow" (non-linear).
   void set_sensor(unsigned number, std::uint8_t raw, std::uint16_t states = 0);
+  void set_sensor_unavailable(unsigned number, bool unavailable);
   // The event log: 16 bytes as they are, the record ID and a time of 0 are filled in.
   void add_event(std::string record);
   std::size_t events() const;

@@ -19,7 +19,8 @@ struct Gauge {
 // Chassis Control's actions (28.3).
 enum class PowerAction : unsigned { off = 0, on = 1, cycle = 2, reset = 3, diagnostic = 4, soft = 5 };
 
-// What one BMC saw and did. A test may set any of it back to 0.
+// What one BMC saw and did. A test may set counters back to 0, but not what tells the state: `sessions` and
+// `handshakes.now`.
 struct Seen {
   unsigned packets = 0;        // datagrams that came
   unsigned sent = 0;           // datagrams that went
