@@ -67,6 +67,7 @@ void Sessions::open_session(Bytes payload, const Endpoint& from) {
       return refuse(0x11, tag, kNoResources, console, from);
     table_.push_back(std::make_unique<Session>());
     session = table_.back().get();
+    session->deadline = base::Clock::now() + options_.handshake_timeout;
     do session->id = get32(random_bytes(4), 0);
     while (session->id == 0 || std::count_if(table_.begin(), table_.end(),
                                              [&](auto& each) { return each->id == session->id; }) > 1);
