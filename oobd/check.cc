@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "oobd/check_bmc.h"
 #include "oobd/config.h"
 
 namespace oob {
@@ -13,7 +14,7 @@ std::string count(std::size_t number, std::string_view noun) {
 
 }  // namespace
 
-int run_check(const std::string& file) {
+int run_check(const std::string& file, bool bmcs) {
   ConfigOutcome outcome = read_config(file);
   std::string out;
   for (const ConfigFault& fault : outcome.faults) out += fault.text() + "\n";
@@ -24,7 +25,8 @@ int run_check(const std::string& file) {
   }
   std::fputs(out.c_str(), stdout);
   std::fflush(stdout);
-  return outcome.config ? 0 : static_cast<int>(base::Fault::config);
+  if (!outcome.config) return static_cast<int>(base::Fault::config);
+  return bmcs ? run_check_bmc(*outcome.config) : 0;
 }
 
 }  // namespace oob

@@ -25,7 +25,8 @@ struct Program {
 };
 constexpr Program kPrograms[] = {
     {"serve", "serve [-c FILE]", "the daemon, in the foreground"},
-    {"check", "check [-c FILE]", "reads the configuration and all it names; tells each fault"},
+    {"check", "check [-c FILE] [--bmc]",
+     "reads the configuration and all it names; tells each fault. --bmc looks at every BMC as well"},
     {"demo", "demo [--dir DIR] [--port N]",
      "a daemon with devices of this machine, and the ssh line to type"},
     {"ports", "ports [--json]", "the serial ports of this machine, as configuration ready to paste"},
@@ -44,7 +45,7 @@ int complain(const std::string& what) {
 struct Line {
   std::string file = "/etc/oobd/oobd.toml", directory, state;
   unsigned port = 0;
-  bool json = false;
+  bool json = false, bmc = false;
   std::vector<std::string> words;
   std::string fault;
 };
@@ -62,6 +63,8 @@ Line parse(const std::vector<std::string>& arguments, const std::string& allowed
     };
     if (is("--json", "j")) {
       line.json = true;
+    } else if (is("--bmc", "b")) {
+      line.bmc = true;
     } else if (is("-c", "c") || is("--dir", "d") || is("--port", "p") || is("--state", "s")) {
       if (i + 1 == arguments.size()) {
         line.fault = word + " needs a value";
@@ -138,17 +141,18 @@ int main(int count, char** values) {
     std::printf("%s\n", oob::version().c_str());
     return 0;
   }
-  const char* allowed = what == "serve" || what == "check" ? "c"
-                        : what == "demo"                   ? "dp"
-                        : what == "ports"                  ? "j"
-                        : what == "ctl"                    ? "cs"
-                                                           : "";
+  const char* allowed = what == "serve"   ? "c"
+                        : what == "check" ? "cb"
+                        : what == "demo"  ? "dp"
+                        : what == "ports" ? "j"
+                        : what == "ctl"   ? "cs"
+                                          : "";
   Line line = parse(arguments, allowed, what == "ctl");
   bool words_allowed = what == "ctl" || what == "help";
   if (!line.fault.empty()) return complain(line.fault);
   if (!words_allowed && !line.words.empty()) return complain(what + ": '" + line.words[0] + "' is too much");
   if (what == "serve") return oob::run_serve(line.file);
-  if (what == "check") return oob::run_check(line.file);
+  if (what == "check") return oob::run_check(line.file, line.bmc);
   if (what == "demo") return oob::run_demo(line.directory, line.port);
   if (what == "ports") return ports(line);
   if (what == "ctl") return ctl(line);

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/unix_socket.h"
 #include "console/reports.h"
-#include "serial/lines.h"
 #include "ssh/front.h"
 
 namespace oob {
@@ -29,29 +28,6 @@ using base::wire::Control;
 namespace {
 
 constexpr const char* kLocalSocket = "/ctl.sock";
-
-// A line that this build has no way to open: it says so each time it is tried.
-class NoLine : public console::Line {
- public:
-  NoLine(base::Loop& loop, std::string what) : timer_(loop), what_(std::move(what)) {}
-  void open(std::function<void(Result<>)> done) override {
-    timer_.after(base::milliseconds(0), [this, done = std::move(done)] {
-      done(fail(Fault::unavailable, str(what_, ": Serial over LAN is not part of this version")));
-    });
-  }
-  Result<std::size_t> read(char*, std::size_t) override { return fail(Fault::unavailable, what_); }
-  Result<std::size_t> write(base::Bytes) override { return fail(Fault::unavailable, what_); }
-  void wait_readable(std::function<void()>) override {}
-  void wait_writable(std::function<void()>) override {}
-  Result<> send_break(unsigned) override { return fail(Fault::unavailable, what_); }
-  void close() override { timer_.cancel(); }
-  void wait_return(std::function<void()>) override {}
-  std::string describe() const override { return what_; }
-
- private:
-  base::Timer timer_;
-  std::string what_;
-};
 
 // "alice", "alice:edge1", "alice+edge1".
 void split_user(const std::string& name, std::string& user, std::string& device) {
@@ -86,8 +62,7 @@ Server::Server(base::Loop& loop, std::string config_file)
       accept_pause_(loop),
       whole_again_(loop),
       disk_(loop),
-      blocking_(loop),
-      paths_(loop) {}
+      blocking_(loop) {}
 
 Server::~Server() {
   if (core_) {
@@ -99,7 +74,7 @@ Server::~Server() {
     core_->sessions.clear();
     core_->journal.note(auth::Entry("stop"));
   }
-  while (!inventory_.all().empty()) inventory_.remove(inventory_.all().begin()->first, "oobd is stopped");
+  gear_.reset();
   if (archive_) archive_->flush();
   if (local_) ::unlink(str(config_->state, kLocalSocket).c_str());
 }
@@ -193,7 +168,9 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   adopt(*config_);
   journal_->note(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));
-  for (const auto& [name, device] : config_->devices) add_device(name, device);
+  gear_ =
+      std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
+  gear_->start(*config_);
   start_front();
   return {};
 }
@@ -209,48 +186,6 @@ void Server::adopt(const Config& config) {
   core_->policy = std::make_unique<auth::Policy>(std::move(roles_of), config.roles);
   core_->escape = config.escape;
   keyring_ = std::make_unique<auth::Keyring>(std::move(key_files));
-}
-
-std::unique_ptr<console::Line> Server::make_line(const std::string& name, const LineConfig& line) {
-  struct Make {
-    Server& server;
-    const std::string& name;
-    std::unique_ptr<console::Line> operator()(const SerialLine& l) {
-      return serial::make_tty(server.loop_, server.blocking_, server.paths_,
-                              {l.path, l.baud, l.format, l.flow});
-    }
-    std::unique_ptr<console::Line> operator()(const TcpLine& l) {
-      return serial::make_tcp(server.loop_, l.address);
-    }
-    std::unique_ptr<console::Line> operator()(const TelnetLine& l) {
-      return serial::make_telnet(server.loop_, {l.address, l.baud, l.format, l.flow},
-                                 [&server = server, device = name](const std::string& remark) {
-                                   base::log(str(device, ": ", remark));
-                                   if (console::Device* found = server.inventory_.find(device))
-                                     found->console->announce(remark);
-                                 });
-    }
-    std::unique_ptr<console::Line> operator()(const UnixLine& l) {
-      return serial::make_unix(server.loop_, server.paths_, l.path);
-    }
-    std::unique_ptr<console::Line> operator()(const SolLine& l) {
-      return std::make_unique<NoLine>(server.loop_, str("sol ", l.bmc));
-    }
-  };
-  return std::visit(Make{*this, name}, line);
-}
-
-void Server::add_device(const std::string& name, const DeviceConfig& config) {
-  console::Console::Surroundings surroundings{
-      loop_, *pace_, *archive_, config_->scrollback,
-      [this, name](const char* event, const std::string& text) {
-        base::log(str(name, ": ", event, ": ", printable(text)));
-        journal_->note(auth::Entry(event).with("device", name).with("text", printable(text)));
-      }};
-  console::Device& device = inventory_.add(
-      name, std::make_unique<console::Console>(std::move(surroundings), name, make_line(name, config.line)));
-  device.model = config.model;
-  device.console->start();
 }
 
 // A log that has holes is everybody's business, at once; that it is whole again, once that has lasted. A disk
@@ -281,32 +216,13 @@ void Server::announce_log(bool failing, const std::string& trouble) {
 // -----------------------------------------------------------------------------------------------------------
 
 std::string Server::apply_devices(const Config& next) {
-  int removed = 0, added = 0, changed = 0;
-  for (const auto& [name, device] : config_->devices) {
-    if (next.devices.count(name)) continue;
-    inventory_.remove(name, "taken out of the configuration");
-    ++removed;
-  }
   Config before = std::exchange(*config_, next);
-  for (const auto& [name, device] : next.devices) {
-    auto old = before.devices.find(name);
-    if (old == before.devices.end()) {
-      add_device(name, device);
-      ++added;
-      continue;
-    }
-    console::Device& live = *inventory_.find(name);
-    live.model = device.model;
-    if (old->second == device) continue;
-    ++changed;
-    if (old->second.line != device.line) live.console->replace_line(make_line(name, device.line));
-  }
-  std::string said = str("reloaded: ", added, " devices added, ", removed, " removed, ", changed, " changed");
+  config_->state = before.state;
+  std::string said = str("reloaded: ", gear_->change(next));
   if (before.listen != next.listen) said += "; 'listen' has changed and takes effect at the next start";
   if (before.state != next.state) said += "; 'state' has changed and takes effect at the next start";
   if (before.rsa_host_key != next.rsa_host_key) said += "; 'rsa_host_key' takes effect at the next start";
   if (before.scrollback != next.scrollback) said += "; 'scrollback' takes effect for devices that are added";
-  config_->state = before.state;
   return said;
 }
 

@@ -16,9 +16,9 @@
 #include "console/session.h"
 #include "oobd/config.h"
 #include "oobd/front_process.h"
+#include "oobd/gear.h"
 #include "oobd/listeners.h"
 #include "oobd/notify.h"
-#include "serial/path_watch.h"
 
 namespace oob {
 
@@ -57,8 +57,6 @@ class Server {
   base::Result<> load_host_keys();
   base::Result<> listen();
   void adopt(const Config& config);
-  void add_device(const std::string& name, const DeviceConfig& config);
-  std::unique_ptr<console::Line> make_line(const std::string& name, const LineConfig& line);
   void tell_trouble();
   void announce_log(bool failing, const std::string& trouble);
   std::string apply_devices(const Config& next);
@@ -86,12 +84,12 @@ class Server {
   bool told_trouble_ = false;
   base::Disk disk_;
   base::Blocking blocking_;
-  serial::PathWatch paths_;
   std::unique_ptr<auth::Journal> journal_;
   std::unique_ptr<auth::Keyring> keyring_;
   std::unique_ptr<console::Archive> archive_;
   std::unique_ptr<console::Pace> pace_;
   console::Inventory inventory_;
+  std::unique_ptr<Gear> gear_;  // after the inventory, which it empties
   std::optional<console::Core> core_;
   base::wire::Setup setup_;
   std::vector<std::string> host_key_lines_, host_key_prints_;

@@ -23,7 +23,7 @@ struct Checked {
 
 Checked check(const std::string& file) {
   testing::internal::CaptureStdout();
-  int status = run_check(file);
+  int status = run_check(file, false);
   return {status, testing::internal::GetCapturedStdout()};
 }
 
