@@ -3,9 +3,12 @@
 
 #include "base/life.h"
 #include "console/attach_job.h"
+#include "console/bmc_jobs.h"
 #include "console/dispatcher.h"
 #include "console/log_job.h"
+#include "console/power_job.h"
 #include "console/reports.h"
+#include "console/sel_job.h"
 #include "console/send_job.h"
 #include "console/session.h"
 #include "console/watch_job.h"
@@ -289,6 +292,56 @@ const std::vector<CommandRow>& command_rows() {
        2,
        {},
        make_note},
+      {"power",
+       "power D [status|on|off|cycle|reset|soft] [--wait S] [--yes NAME] [--json]",
+       "chassis power, read back until it is so (30 s); D may be a glob; all but status need 'power'",
+       none,
+       false,
+       false,
+       1,
+       2,
+       {{"--wait", "S"}, {"--yes", "NAME"}, {"--json", nullptr}},
+       PowerJob::make},
+      {"boot",
+       "boot D none|pxe|disk|cdrom|bios",
+       "what the next boot is from",
+       Action::power,
+       true,
+       false,
+       2,
+       2,
+       {},
+       DeedJob::make_boot},
+      {"identify",
+       "identify D [on|off]",
+       "the light that shows which machine it is",
+       Action::power,
+       true,
+       false,
+       1,
+       2,
+       {},
+       DeedJob::make_identify},
+      {"sensors",
+       "sensors D [--json]",
+       "what the BMC measures",
+       Action::watch,
+       true,
+       false,
+       1,
+       1,
+       {{"--json", nullptr}},
+       SensorsJob::make},
+      {"sel",
+       "sel D [--clear] [--json]",
+       "the BMC's event log; --clear needs 'power', and keeps all of it in the journal",
+       Action::watch,
+       true,
+       false,
+       1,
+       1,
+       {{"--clear", nullptr}, {"--json", nullptr}},
+       SelJob::make},
       {"who",
        "who [--json]",
        "who is logged in, and what they do",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 #include <vector>
 
 #include "console/session.h"
@@ -38,24 +39,6 @@ std::vector<Device*> visible(Core& core, const Visitor& visitor, const std::stri
   return devices;
 }
 
-// Columns as wide as their widest cell, two blanks between; the last one is not padded.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      text += row[i];
-      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    text += '\n';
-  }
-  return text;
-}
-
 std::string ago(Micros time, Micros now) {
   return time == 0 ? "never" : str(base::human_span(now - time), " ago");
 }
@@ -68,6 +51,14 @@ std::string label(std::string_view value) {
     text += c == '\n' ? ' ' : c;
   }
   return text;
+}
+
+// The BMCs of these devices by name, and why each is down; several devices may share one.
+std::map<std::string, std::string> bmcs_of(const std::vector<Device*>& devices) {
+  std::map<std::string, std::string> bmcs;
+  for (Device* device : devices)
+    if (device->chassis) bmcs[device->chassis->bmc()] = device->chassis->trouble();
+  return bmcs;
 }
 
 struct DiskSpace {
@@ -85,6 +76,23 @@ DiskSpace disk_of(const std::string& path) {
 
 }  // namespace
 
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      text += row[i];
+      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 std::string reason_of(const std::string& trouble) {
   std::size_t at = trouble.rfind(": ");
   return at == std::string::npos ? trouble : trouble.substr(at + 2);
@@ -97,15 +105,16 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
   Micros now = base::wall_now();
   std::string text;
   std::vector<std::vector<std::string>> rows = {
-      {"DEVICE", "STATE", "WRITER", "WATCHERS", "LAST OUTPUT", "LINE"}};
+      {"DEVICE", "STATE", "POWER", "WRITER", "WATCHERS", "LAST OUTPUT", "LINE"}};
   for (Device* device : devices) {
     const Console& console = *device->console;
     std::string state = state_of(console);
+    const char* power = device->chassis ? name_of(device->chassis->known_power()) : nullptr;
     if (as_json) {
       json::array watchers;
       for (const std::string& name : console.watchers()) watchers.emplace_back(name);
       json::object object{{"device", device->name}, {"line", console.describe()}, {"state", state}};
-      object["power"] = nullptr;
+      object["power"] = power ? json::value(power) : json::value(nullptr);
       object["writer"] = console.writer().empty() ? json::value(nullptr) : json::value(console.writer());
       object["watchers"] = std::move(watchers);
       object["last_output"] =
@@ -116,8 +125,9 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
     } else {
       std::string shown = state;
       if (state == "down") shown = str("down: ", console.why_down());
-      rows.push_back({device->name, shown, console.writer().empty() ? "-" : console.writer(),
-                      str(console.watcher_count()), ago(console.last_output(), now), console.describe()});
+      rows.push_back({device->name, shown, power ? power : "-",
+                      console.writer().empty() ? "-" : console.writer(), str(console.watcher_count()),
+                      ago(console.last_output(), now), console.describe()});
     }
   }
   if (as_json) return text;
@@ -153,6 +163,8 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   std::vector<Device*> devices = visible(core, visitor, "*");
   auto up = std::count_if(devices.begin(), devices.end(),
                           [](Device* device) { return device->console->state() == Console::State::up; });
+  std::map<std::string, std::string> bmcs = bmcs_of(devices);
+  auto bmcs_up = std::count_if(bmcs.begin(), bmcs.end(), [](const auto& bmc) { return bmc.second.empty(); });
   DiskSpace disk = disk_of(core.state);
   std::string journal = core.journal.trouble(), transcripts = reason_of(core.archive.trouble());
   Micros now = base::wall_now();
@@ -162,6 +174,8 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
                         {"sessions", core.sessions.size()}, {"logins", core.logins},
                         {"refusals", core.refusals},        {"front_starts", core.front_starts},
                         {"disk_total", disk.total},         {"disk_free", disk.free}};
+    object["bmcs"] = bmcs.size();
+    object["bmcs_up"] = bmcs_up;
     object["journal"] = journal.empty() ? "ok" : journal;
     object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
     object["transcript_bytes_lost"] = core.archive.lost();
@@ -175,6 +189,9 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     if (device->console->state() != Console::State::up)
       text += str("             ", device->name, ": ", state_of(*device->console),
                   device->console->why_down().empty() ? "" : str(": ", device->console->why_down()), "\n");
+  if (!bmcs.empty()) text += str("BMCs         ", bmcs_up, " of ", bmcs.size(), " up\n");
+  for (const auto& [bmc, trouble] : bmcs)
+    if (!trouble.empty()) text += str("             ", bmc, ": ", trouble, "\n");
   text += str("sessions     ", core.sessions.size(), " now, ", core.logins, " logins and ", core.refusals,
               " refusals since the start\n");
   text += str("front        started ", core.front_starts, core.front_starts == 1 ? " time\n" : " times\n");
@@ -206,6 +223,16 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   family("console_watchers", "gauge", "sessions attached to the console");
   for (Device* d : devices)
     text += str("oobd_console_watchers{device=\"", label(d->name), "\"} ", d->console->watcher_count(), "\n");
+  family("bmc_up", "gauge", "1 while there is a session with the BMC that powers the device");
+  for (Device* d : devices)
+    if (d->chassis)
+      text +=
+          str("oobd_bmc_up{device=\"", label(d->name), "\"} ", d->chassis->trouble().empty() ? 1 : 0, "\n");
+  family("power_on", "gauge", "1 while the chassis is on; only where it is known");
+  for (Device* d : devices)
+    if (d->chassis && d->chassis->known_power() != PowerState::unknown)
+      text += str("oobd_power_on{device=\"", label(d->name), "\"} ",
+                  d->chassis->known_power() == PowerState::on ? 1 : 0, "\n");
   DiskSpace disk = disk_of(core.state);
   figure("sessions", "gauge", "sessions now", core.sessions.size());
   figure("logins_total", "counter", "logins since the start", core.logins);

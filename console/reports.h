@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "console/core.h"
@@ -9,6 +10,9 @@ namespace oob::console {
 
 // Texts that tell how things are, of what this visitor may see: tables for people, or JSON (one object, or
 // one per line for lists). Field names are the contract's and stay.
+
+// Columns as wide as their widest cell, two blanks between; the last one is not padded.
+std::string table(const std::vector<std::vector<std::string>>& rows);
 
 // What is wrong, without the file it is wrong with: that may name a device which the reader may not see.
 std::string reason_of(const std::string& trouble);

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "auth/journal.h"
@@ -11,6 +12,7 @@
 #include "base/wire.h"
 #include "console/core.h"
 #include "console/session.h"
+#include "tests/support/fake_chassis.h"
 #include "tests/support/fake_line.h"
 #include "tests/support/support.h"
 
@@ -41,6 +43,23 @@ class Board {
         console::Console::Surroundings{loop, pace, archive, 4096, [](const char*, const std::string&) {}},
         name, std::move(line));
     inventory.add(name, std::move(made)).console->start();
+  }
+
+  // Gives a device power; bigger boards than this one's three devices add() theirs.
+  FakeChassis& power(const std::string& name, const std::string& bmc = "bmc1") {
+    auto chassis = std::make_unique<FakeChassis>(loop, bmc);
+    FakeChassis& fake = *chassis;
+    inventory.find(name)->chassis = std::move(chassis);
+    return fake;
+  }
+  // alice may do this on r*, bob on r1, and root everything; whoever is in is told.
+  void allow(std::set<auth::Action> alice, std::set<auth::Action> bob = {auth::Action::watch}) {
+    auth::Role all{{"*"}, {std::begin(auth::kActions), std::end(auth::kActions)}};
+    core.policy = std::make_unique<auth::Policy>(
+        std::map<std::string, std::vector<std::string>>{{"alice", {"a"}}, {"bob", {"b"}}, {"root", {"all"}}},
+        std::map<std::string, auth::Role>{
+            {"a", {{"r*"}, std::move(alice)}}, {"b", {{"r1"}, std::move(bob)}}, {"all", all}});
+    for (auto& session : core.sessions) session->recheck();
   }
 
   // The journal's lines so far.
