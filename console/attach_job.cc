@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "console/dispatcher.h"
+#include "console/power_job.h"
 #include "console/reports.h"
 #include "console/screenful.h"
 #include "console/segments.h"
@@ -20,6 +21,7 @@ AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& devi
       device_(device.name),
       wish_(wish),
       escape_(core.escape),
+      answer_(core.loop),
       stalled_(core.loop) {}
 
 AttachJob::~AttachJob() { depart(); }
@@ -220,6 +222,8 @@ void AttachJob::depart() {
   if (breaking_) note("break.dropped");
   stay_.renew();  // what was asked for on this console happens on no other
   breaking_ = recalling_ = false;
+  power_.reset();
+  answer_.cancel();
   screen_.clear();
   remarks_.clear();
   writer_.reset();
@@ -423,7 +427,13 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
       io_.raw(str("\r\n", escape_.help()));
       break;
     case Escape::Command::power:
-      say(str(device_, ": chassis power is not part of this version"));
+      offer_power();
+      break;
+    case Escape::Command::key:
+      power_key(text);
+      break;
+    case Escape::Command::answer:
+      power_answer(text);
       break;
     case Escape::Command::message:
     case Escape::Command::note:
@@ -457,6 +467,72 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
   depart();
   io_.raw("\r\n");
   enter(name, Wish::write_if_free);
+}
+
+// --- power
+// ------------------------------------------------------------------------------------------------------
+
+void AttachJob::offer_power() {
+  Result<Chassis*> chassis = chassis_of(core_, device_);
+  if (!chassis) return say(chassis.error().what);
+  Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::power, device_);
+  if (!grant) return say(grant.error().what);
+  power_.reset();
+  escape_.ask_key("power: s status, o on, f off, c cycle, r reset, t soft (Enter: nothing)", keys_);
+  limit_answer();
+}
+
+void AttachJob::limit_answer() {
+  answer_.after(kAnswer, [this] {
+    power_.reset();
+    escape_.forget(keys_);
+    say("no answer: nothing was done");
+  });
+}
+
+// The answer to the offer, or to "type y".
+void AttachJob::power_key(std::string_view key) {
+  answer_.cancel();
+  if (power_ && key == "y") return do_power();
+  if (power_ || key.empty()) return say("nothing was done");
+  if (key == "s") return tell_power();
+  std::size_t at = std::string_view("ofcrt").find(key);
+  if (at == std::string_view::npos)
+    return say(str(base::printable(key), " is none of s, o, f, c, r and t: nothing was done"));
+  constexpr PowerAction kKeys[] = {PowerAction::on, PowerAction::off, PowerAction::cycle, PowerAction::reset,
+                                   PowerAction::soft};
+  power_ = kKeys[at];
+  if (power_ == PowerAction::on) return do_power();
+  const Device* device = core_.inventory.find(device_);
+  confirmation_ = device ? confirmation_for(device_, {device}, *power_) : Confirmation{};
+  if (confirmation_.names.empty()) {
+    escape_.ask_key(str(deed_of(*power_, device_), "? type y"), keys_);
+  } else {
+    escape_.ask_text(str(confirmation_.why, "; type ", device_, " to ", deed_of(*power_, "it")), keys_);
+  }
+  limit_answer();
+}
+
+void AttachJob::power_answer(std::string_view text) {
+  answer_.cancel();
+  if (power_ && text == confirmation_.names) return do_power();
+  power_.reset();
+  say("nothing was done");
+}
+
+void AttachJob::tell_power() {
+  Result<Chassis*> chassis = chassis_of(core_, device_);
+  if (!chassis) return say(chassis.error().what);
+  (*chassis)->power(stay_.wrap([this](const Result<PowerState>& state) {
+    say(str(device_, ": power ", state ? name_of(*state) : state.error().what));
+  }));
+}
+
+// Everybody on the console is told, so nothing is left to say here.
+void AttachJob::do_power() {
+  PowerAction action = *std::exchange(power_, std::nullopt);
+  core_.deeds->begin(core_, power_order(core_, visitor_, device_, action, PowerJob::kWait),
+                     [](const Result<PowerOutcome>&) {});
 }
 
 void AttachJob::replay(unsigned lines) {

@@ -8,6 +8,7 @@
 
 #include "base/life.h"
 #include "base/loop.h"
+#include "console/confirm.h"
 #include "console/core.h"
 #include "console/escape.h"
 #include "console/job.h"
@@ -35,8 +36,9 @@ class AttachJob : public Job, private Watcher {
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
   static constexpr std::chrono::seconds kStalled{30};
-  static constexpr std::size_t kReplay = 32 * 1024;  // bytes looked at for a screen or a replay
-  static constexpr std::size_t kMostRemarks = 32;    // waiting for room on the person's terminal
+  static constexpr std::size_t kReplay = 32 * 1024;   // bytes looked at for a screen or a replay
+  static constexpr std::chrono::seconds kAnswer{60};  // for a question about power
+  static constexpr std::size_t kMostRemarks = 32;     // waiting for room on the person's terminal
 
   // What the escape machine finds in the person's typing.
   struct Keys : Escape::Sink {
@@ -58,6 +60,12 @@ class AttachJob : public Job, private Watcher {
   void enter(const std::string& device, Wish wish);
   bool obey(Escape::Command command, std::string_view text);
   void obey_text(Escape::Command command, std::string_view text);
+  void offer_power();
+  void power_key(std::string_view key);
+  void power_answer(std::string_view text);
+  void limit_answer();
+  void tell_power();
+  void do_power();
   void claim(Claim how);
   void watch_only();
   void type(base::Bytes run);
@@ -92,6 +100,9 @@ class AttachJob : public Job, private Watcher {
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
   int lost_ = kDone;                  // why something that was typed went nowhere: an exit status
   bool breaking_ = false;             // a break waits for the journal, and typing for the break
+  std::optional<PowerAction> power_;  // waits for a yes, or for its device's name
+  Confirmation confirmation_;         // of it; without a name a 'y' is enough
+  base::Timer answer_;                // for the question about power
   base::Timer stalled_;               // after the end of input, for a line that takes nothing
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out
   bool left_ = false;

@@ -47,6 +47,8 @@ std::size_t Escape::feed(base::Bytes typed, Sink& sink) {
       go_on = letter(c, sink);
     } else if (state_ == State::brk) {
       go_on = brk(c, sink);
+    } else if (state_ == State::key) {
+      go_on = key(c, sink);
     } else {
       go_on = text(c, sink);
     }
@@ -152,6 +154,19 @@ bool Escape::brk(char c, Sink& sink) {
   return true;
 }
 
+void Escape::ask_key(std::string_view question, Sink& sink) {
+  state_ = State::key;
+  sink.echo(base::str("\r\n[oobd: ", question, "]\r\n"));
+}
+
+// Another escape answers nothing, and is obeyed.
+bool Escape::key(char c, Sink& sink) {
+  state_ = c == prefix_ ? State::prefix : State::plain;
+  skip_newline_ = c == '\r';
+  bool printable = c != prefix_ && c >= 0x20 && c < kDelete;
+  return sink.command(Command::key, printable ? base::Bytes(&c, 1) : base::Bytes());
+}
+
 void Escape::ask(Command command, std::string_view prompt, Sink& sink) {
   asked_ = command;
   text_.clear();
@@ -185,12 +200,13 @@ bool Escape::text(char c, Sink& sink) {
       state_ = State::plain;
       bool empty = text_.find_first_not_of(' ') == std::string::npos;
       sink.echo(empty ? "cancelled]\r\n" : "]\r\n");
-      return empty || sink.command(asked_, text_);
+      if (!empty) return sink.command(asked_, text_);
+      return asked_ != Command::answer || sink.command(asked_, {});
     }
     case kCtrlC:
       state_ = State::plain;
       sink.echo(" cancelled]\r\n");
-      return true;
+      return asked_ != Command::answer || sink.command(asked_, {});
     case kBackspace:
     case kDelete:
       erase(sink);
@@ -241,9 +257,14 @@ void Escape::erase(Sink& sink) {
   for (unsigned i = 0; i < width; ++i) sink.echo("\b \b");
 }
 
+void Escape::forget(Sink& sink) {
+  if (reading()) sink.echo(" cancelled]\r\n");
+  if (reading() || state_ == State::key) state_ = State::plain;
+}
+
 void Escape::finish(Sink& sink) {
   if (state_ == State::prefix) sink.typed(base::Bytes(&prefix_, 1));
-  if (reading()) sink.echo(" cancelled]\r\n");
+  forget(sink);
   state_ = State::plain;
 }
 
@@ -265,7 +286,7 @@ std::string Escape::help() const {
       {"l0", "send a break"},
       {"o", "close and reopen the line"},
       {";", "go to another device"},
-      {"!", "power"},
+      {"!", "power: status, on, off, cycle, reset, soft"},
       {"?", "this help"},
   };
   static_assert(kReplayLines == 20 && kReplayMoreLines == 60);

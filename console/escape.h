@@ -31,6 +31,8 @@ class Escape {
     note,         // n  text: for the transcript and the journal; never empty
     power,        // !
     help,         // ?
+    key,          // what ask_key() asked for: one printable character; empty for any other key
+    answer,       // what ask_text() asked for; empty when it was cancelled
   };
   static constexpr unsigned kReplayLines = 20;
   static constexpr unsigned kReplayMoreLines = 60;
@@ -57,6 +59,13 @@ class Escape {
 
   // Takes typed bytes and says how many: all, unless a command answered false.
   std::size_t feed(base::Bytes typed, Sink& sink);
+  // From within Sink::command(), or later: the next key is no device's but comes as Command::key. The
+  // console's output flows meanwhile.
+  void ask_key(std::string_view question, Sink& sink);
+  // The same with a text, which comes as Command::answer.
+  void ask_text(std::string_view question, Sink& sink) { ask(Command::answer, question, sink); }
+  // What was asked for, or is being typed, is wanted no more.
+  void forget(Sink& sink);
   // Nothing more will be typed: a held prefix is passed on, a half typed escape or text is dropped.
   void finish(Sink& sink);
 
@@ -74,11 +83,12 @@ class Escape {
   std::string help() const;
 
  private:
-  enum class State { plain, prefix, letter, brk, text, text_esc, text_csi };
+  enum class State { plain, prefix, letter, brk, key, text, text_esc, text_csi };
 
   std::size_t plain(base::Bytes typed, Sink& sink);
   bool letter(char c, Sink& sink);
   bool brk(char c, Sink& sink);
+  bool key(char c, Sink& sink);
   bool text(char c, Sink& sink);
   void glyph_byte(char c, Sink& sink);
   void erase(Sink& sink);

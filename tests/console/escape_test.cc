@@ -144,6 +144,63 @@ TEST(Escape, TakesNothingIntoATextThatDrivesATerminal) {
   EXPECT_NE(record.echoed.find("\xe4\xb8\xad\b \b\b \b\b \bb"), std::string::npos);
 }
 
+// Asks a key for every "!", and a text for every "t" answered.
+struct Asker : Record {
+  bool command(Command command, std::string_view text) override {
+    Record::command(command, text);
+    if (command == Command::power) escape.ask_key("which?", *this);
+    if (command == Command::key && text == "t") escape.ask_text("name", *this);
+    return true;
+  }
+  Escape escape;
+};
+
+TEST(Escape, AsksForAKeyOrATextInBetween) {
+  Asker asker;
+  asker.escape.feed("a\005c!kb\005c!\r\nc\005c!t", asker);
+  EXPECT_TRUE(asker.escape.reading());
+  asker.escape.feed("r1\r\nd", asker);
+  EXPECT_EQ(asker.sent, "abcd");
+  EXPECT_EQ(asker.last, "r1");
+  EXPECT_EQ(asker.commands, (std::vector{Command::power, Command::key, Command::power, Command::key,
+                                         Command::power, Command::key, Command::answer}));
+  EXPECT_EQ(asker.log.rfind("<a>{13:}\r\n[oobd: which?]\r\n{15:k}<b>{13:}", 0), 0u) << asker.log;
+}
+
+TEST(Escape, AKeyThatIsNoAnswerIsToldAsSuch) {
+  for (std::string_view key : {"\r", "\x1b", "\003", "\177", "\xff"}) {
+    Asker asker;
+    asker.escape.feed(base::str("\005c!", key), asker);
+    EXPECT_EQ(asker.commands, (std::vector{Command::power, Command::key}));
+    EXPECT_EQ(asker.last, "");
+  }
+  Asker other;
+  other.escape.feed("\005c!\005c.", other);
+  EXPECT_EQ(other.commands, (std::vector{Command::power, Command::key, Command::leave}));
+}
+
+TEST(Escape, ATextThatIsCancelledIsAnEmptyAnswer) {
+  for (std::string_view end : {"\r", "r1\003"}) {
+    Asker asker;
+    asker.escape.feed(base::str("\005c!t", end), asker);
+    EXPECT_EQ(asker.commands.back(), Command::answer);
+    EXPECT_EQ(asker.last, "");
+  }
+}
+
+TEST(Escape, ForgetsAQuestionButNothingThatIsTyped) {
+  Asker asker;
+  asker.escape.feed("\005c!", asker);
+  asker.escape.forget(asker);
+  asker.escape.feed("x\005c!t\005", asker);
+  asker.escape.forget(asker);
+  EXPECT_FALSE(asker.escape.reading());
+  asker.escape.feed("y\005", asker);
+  asker.escape.forget(asker);
+  EXPECT_TRUE(asker.escape.held());
+  EXPECT_EQ(asker.sent, "xy");
+}
+
 TEST(Escape, BoundsAText) {
   Record record = typed("\005cb" + std::string(10000, 'a') + "\r");
   EXPECT_EQ(record.last, std::string(Escape::kMostText, 'a'));
@@ -205,6 +262,19 @@ TEST(Escape, GivesTheSameForEverySplit) {
       escape.feed(base::Bytes(sample).substr(second), record);
       ASSERT_EQ(record.log, whole.log) << first << " " << second;
     }
+  }
+}
+
+TEST(Escape, AnswersAreTheSameForAnyBytesOneByOne) {
+  std::mt19937 random(2);
+  std::string_view alphabet = "\005\005\005cccc!!!!ttyb.a \r\n\033[\003\xc3\xb8";
+  for (int round = 0; round < 2000; ++round) {
+    std::string sample;
+    for (int i = 0; i < 60; ++i) sample += alphabet[random() % alphabet.size()];
+    Asker whole, pieces;
+    whole.escape.feed(sample, whole);
+    for (char c : sample) pieces.escape.feed(base::Bytes(&c, 1), pieces);
+    ASSERT_EQ(pieces.log, whole.log);
   }
 }
 
