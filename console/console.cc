@@ -148,6 +148,7 @@ Pace::Reader::Next Console::tick() {
 // Reads what is here, up to a bound. The log comes first; people see it once it is in the file.
 std::size_t Console::pull() {
   std::size_t total = 0;
+  take_marks();
   while (total < kMostATurn) {
     if (in_.archive.crowded() || outruns_the_log()) {
       // The kernel's buffer holds 350 ms of a 115200 line: waiting less than that for the disk loses nothing.
@@ -170,10 +171,21 @@ std::size_t Console::pull() {
     transcript_->append(bytes);
     scrollback_.append(bytes);
     total += *size;
-    if (*size < kFullRead) break;
+    if (!take_marks() && *size < kFullRead) break;  // a read that ended at a mark was not all there is
   }
   if (total) last_output_ = base::wall_now();
   return total;
+}
+
+// Writes down what happened to the line right here, between what was read and what comes.
+bool Console::take_marks() {
+  bool any = false;
+  while (std::optional<LineMark> mark = line_->next_mark()) {
+    any = true;
+    transcript_->mark(mark->kind, mark->text);
+    if (mark->tell) announce(base::printable(mark->text));
+  }
+  return any;
 }
 
 // With people here, what is not in the file yet must still be in memory when it is: else it could not be

@@ -86,6 +86,7 @@ class Console final : private Pace::Reader {
 
   Next tick() override;
   std::size_t pull();
+  bool take_marks();
   bool outruns_the_log() const;
   void open();
   void opened(const base::Result<>& result);

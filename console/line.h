@@ -1,12 +1,20 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/loop.h"
 #include "base/result.h"
 
 namespace oob::console {
+
+// Something that happened to a line at one place between its bytes: "lost", "the BMC lost output here".
+struct LineMark {
+  std::string kind;   // one lower-case word, as Transcript::mark() takes it
+  std::string text;   // may be anything; shown to people only made printable
+  bool tell = false;  // people on the console hear of it
+};
 
 // One byte way to a device: a UART, another tty or pty, a TCP or Unix socket, a BMC's Serial over LAN. Owned
 // by its Console, which opens it, reads until an error, closes it and opens it again with back-off. Nothing
@@ -21,12 +29,17 @@ class Line {
 
   // Moves at most `most` bytes that are here already. Fault::again: none now. Any other error: the line is
   // down, the text says why ("unplugged"), and only close() may follow.
+  // Never reads past a mark: a read may be short because one follows, and gives Fault::again while one stands
+  // before the next byte (or the error).
   virtual base::Result<std::size_t> read(char* to, std::size_t most) = 0;
+  // Takes the mark that stands right here, before the next byte that read() would give; nothing: bytes, the
+  // error or a wait come first. Ask until it gives nothing, before the first read() and after each.
+  virtual std::optional<LineMark> next_mark() { return std::nullopt; }
   // Takes as much as there is room for. Fault::again: no room now; other errors as with read().
   virtual base::Result<std::size_t> write(base::Bytes bytes) = 0;
 
-  // One-shot: `what` runs when read() (or write()) has something to say again, an error included. A new wait
-  // replaces the old one; close() drops both.
+  // One-shot: `what` runs when read() (or next_mark(), or write()) has something to say again, an error
+  // included. A new wait replaces the old one; close() drops both.
   virtual void wait_readable(std::function<void()> what) = 0;
   virtual void wait_writable(std::function<void()> what) = 0;
 

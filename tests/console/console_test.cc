@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "console/time_index.h"
 #include "tests/support/fake_line.h"
 #include "tests/support/support.h"
 
@@ -75,6 +76,18 @@ struct ConsoleTest : testing::Test {
     ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }));
   }
   std::string logged() { return test::read_file(dir / "transcripts/r1/00000000000000000000.log"); }
+
+  // What the line told between its bytes, as the transcript's index has it.
+  std::string marks() {
+    std::string found;
+    base::split(test::read_file(dir / "transcripts/r1/00000000000000000000.idx"), '\n',
+                [&](std::string_view text) {
+                  auto mark = parse_index_line(text);
+                  if (mark && (mark->kind == "lost" || mark->kind == "break" || mark->kind == "sol"))
+                    found += base::str(mark->offset, mark->kind, " ", mark->text, ";");
+                });
+    return found;
+  }
 
   test::TempDir dir;
   base::Loop loop;
@@ -285,6 +298,48 @@ TEST_F(ConsoleTest, ReadsTogetherWithOthersWhileNobodyTypesAndLosesNothing) {
   }
   ASSERT_TRUE(run_until(loop, [&] { return alice.heard == all; }));
   EXPECT_EQ(logged(), all);
+}
+
+TEST_F(ConsoleTest, WritesDownWhereALineLostOutputAndTellsIt) {
+  open();
+  Person alice(*console, "alice");
+  line->mark({"sol", "taken over", false});
+  line->say("one");
+  line->mark({"lost", "the BMC lost\x1b output here", true});
+  line->mark({"break", "from the device", false});
+  line->say("two");
+  ASSERT_TRUE(run_until(loop, [&] { return alice.heard == "onetwo"; }));
+  EXPECT_EQ(alice.remarks, (std::vector<std::string>{"the BMC lost\\x1b output here"}));
+  EXPECT_EQ(logged(), "onetwo");
+  EXPECT_TRUE(run_until(loop, [&] {
+    return marks() == "0sol taken over;3lost the BMC lost\\x1b output here;3break from the device;";
+  })) << marks();
+}
+
+TEST_F(ConsoleTest, GoesOnReadingBehindAMarkInTheSameTurn) {
+  open();
+  std::string all;
+  for (int i = 0; i < 40; ++i) {
+    std::string piece = base::str("line ", i, "\r\n");
+    line->say(piece);
+    line->mark({"lost", "here", false});
+    all += piece;
+  }
+  int reads = line->reads;
+  ASSERT_TRUE(run_until(loop, [&] { return console->end() == all.size(); }));
+  EXPECT_EQ(line->reads, reads + 41);  // one for each piece and one that finds nothing, no waits between
+  EXPECT_TRUE(run_until(loop, [&] { return logged() == all; }));
+}
+
+TEST_F(ConsoleTest, TakesTheMarksBeforeItHearsThatTheLineIsDown) {
+  open();
+  Person alice(*console, "alice");
+  line->say("last words");
+  line->mark({"lost", "some is missing", true});
+  line->unplug();
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::down; }));
+  EXPECT_EQ(alice.remarks, (std::vector<std::string>{"some is missing", "line down: unplugged"}));
+  EXPECT_TRUE(run_until(loop, [&] { return logged() == "last words"; }));
 }
 
 }  // namespace oob::console

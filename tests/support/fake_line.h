@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "console/line.h"
@@ -16,6 +19,11 @@ class FakeLine : public console::Line {
   // The gear's side. These take effect on the next turn of the loop, as with real lines.
   void say(const std::string& bytes) {
     said_ += bytes;
+    loop_.post([this] { wake(readable_); });
+  }
+  // Stands after all that was said so far.
+  void mark(console::LineMark what) {
+    marks_.emplace_back(said_.size(), std::move(what));
     loop_.post([this] { wake(readable_); });
   }
   void unplug(const std::string& why = "unplugged") {
@@ -34,7 +42,7 @@ class FakeLine : public console::Line {
   std::string typed;
   std::vector<unsigned> breaks;
   std::string refuse_open;  // not empty: open() fails so
-  int opens = 0;
+  int opens = 0, reads = 0;
   bool is_open = false;
 
   void open(std::function<void(base::Result<>)> done) override {
@@ -46,13 +54,26 @@ class FakeLine : public console::Line {
     });
   }
   base::Result<std::size_t> read(char* to, std::size_t most) override {
+    ++reads;
+    most = std::min<std::size_t>(most, 4095);
+    if (!marks_.empty()) {
+      most = std::min(most, marks_.front().first);
+      if (most == 0) return base::fail(base::Fault::again, "");
+    }
     if (!said_.empty()) {
-      std::size_t size = said_.copy(to, std::min<std::size_t>(most, 4095));
+      std::size_t size = said_.copy(to, most);
       said_.erase(0, size);
+      for (auto& [before, what] : marks_) before -= size;
       return size;
     }
     if (!broken_.empty()) return base::fail(base::Fault::unavailable, broken_);
     return base::fail(base::Fault::again, "");
+  }
+  std::optional<console::LineMark> next_mark() override {
+    if (marks_.empty() || marks_.front().first != 0) return std::nullopt;
+    console::LineMark what = std::move(marks_.front().second);
+    marks_.pop_front();
+    return what;
   }
   base::Result<std::size_t> write(base::Bytes bytes) override {
     std::size_t size = std::min(bytes.size(), room_);
@@ -63,7 +84,7 @@ class FakeLine : public console::Line {
   }
   void wait_readable(std::function<void()> what) override {
     readable_ = std::move(what);
-    if (!said_.empty() || !broken_.empty()) loop_.post([this] { wake(readable_); });
+    if (!said_.empty() || !marks_.empty() || !broken_.empty()) loop_.post([this] { wake(readable_); });
   }
   void wait_writable(std::function<void()> what) override { writable_ = std::move(what); }
   base::Result<> send_break(unsigned milliseconds) override {
@@ -87,6 +108,7 @@ class FakeLine : public console::Line {
   }
   base::Loop& loop_;
   std::string said_, broken_;
+  std::deque<std::pair<std::size_t, console::LineMark>> marks_;  // each stands before that byte of said_
   std::size_t room_ = kNoLimit;
   std::function<void()> readable_, writable_, returns_;
 };
