@@ -24,7 +24,7 @@ constexpr std::size_t kSafeCharacters = 28;
 constexpr std::array<int, 8> kDelays{500, 700, 1000, 1400, 2000, 2800, 4000, 4000};  // ms
 constexpr unsigned kMostRefusals = 8;
 constexpr milliseconds kExtraHeld{1500};
-constexpr milliseconds kLate{5000};
+constexpr milliseconds kLate{2000};
 constexpr milliseconds kNackEvery{250};
 constexpr milliseconds kResumeEvery{1000};
 constexpr unsigned kMostResumes = 10;
@@ -57,6 +57,7 @@ std::size_t SolStream::characters_for(std::size_t announced_size) {
 
 void SolStream::receive(Bytes payload, Time now) {
   if (payload.size() < kHeader || ended_) return;
+  heard_ = true;
   std::uint8_t sequence = get8(payload, 0) & 0x0f, acked = get8(payload, 1) & 0x0f;
   std::uint8_t status = get8(payload, 3);
   if (sequence == 0) {
@@ -104,6 +105,7 @@ void SolStream::incoming(std::uint8_t sequence, Bytes characters, std::uint8_t s
 // BMC sends what is behind it in the next packet, and to take it here too would double it. It is kept aside
 // for firmware that takes every acknowledgement as one of all it sent.
 void SolStream::again(Bytes characters, Time now) {
+  last_.at = now;
   if (characters.size() > last_.characters.size()) {
     Bytes extra = characters.substr(last_.characters.size());
     if (extra.size() > extra_.size() && !extra_kept_) {
@@ -273,7 +275,7 @@ std::optional<std::string> SolStream::packet(Time now) {
     if (ack_ == 0) return std::nullopt;
     return encode(0, std::exchange(ack_, 0), ack_count_, 0);
   }
-  send_now_ = false;
+  send_now_ = heard_ = false;
   std::string packet = encode(sequence_, ack_, ack_ ? ack_count_ : 0, break_on_way_ ? kBreak : 0);
   ack_ = 0;
   packet.append(out_, 0, on_way_);
@@ -286,7 +288,8 @@ std::optional<std::string> SolStream::packet(Time now) {
 void SolStream::tick(Time now) {
   if (try_again_ && *try_again_ <= now) {
     try_again_.reset();
-    if (tries_ >= kMostTries) {
+    // While the BMC talks, the SOL is ours and the network is bad.
+    if (tries_ >= kMostTriesOfAll || (tries_ >= kMostTries && !heard_)) {
       unanswered_ = true;
     } else {
       send_now_ = true;

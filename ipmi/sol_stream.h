@@ -26,6 +26,7 @@ class SolStream {
   static constexpr std::size_t kMostOut = 4096;        // written and not accepted by the BMC
   static constexpr std::size_t kMostMarks = 64;        // beyond that, marks are dropped
   static constexpr unsigned kMostTries = 9;            // one and 8 times again
+  static constexpr unsigned kMostTriesOfAll = 30;      // while the BMC talks
 
   // The characters a packet may carry to a BMC that announced this payload size ("inbound", table 24-2),
   // header included. 28 where that can't be true: 0, under 8, over 1024, which is what firmware says that
@@ -86,9 +87,9 @@ class SolStream {
   std::size_t in_read_ = 0;
   std::uint64_t in_offset_ = 0;  // of in_[in_read_]
   std::deque<Mark> marks_;
-  Seen last_;                   // the newest taken; its characters are what was acknowledged
-  std::array<Seen, 3> before_;  // taken before it
-  Seen refused_;                // answered with a NACK: waits in the BMC until there is room
+  Seen last_;                    // the newest taken; its characters are what was acknowledged
+  std::array<Seen, 13> before_;  // taken before it
+  Seen refused_;                 // answered with a NACK: waits in the BMC until there is room
   bool gap_before_refused_ = false;
   std::string extra_;        // what repeats of last_ carried beyond it
   bool extra_kept_ = false;  // it is in in_ too
@@ -111,6 +112,7 @@ class SolStream {
   std::uint8_t sequence_ = 0;  // of the packet under way, or of the last one
   bool under_way_ = false, send_now_ = false;
   unsigned tries_ = 0;                // of the packet under way
+  bool heard_ = false;                // something from the BMC since the last try
   unsigned refusals_ = 0;             // in a row: NACKs, or nothing accepted
   std::optional<Time> try_again_;     // the packet under way
   std::optional<Time> paused_until_;  // nothing is under way
