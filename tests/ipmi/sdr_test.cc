@@ -186,8 +186,7 @@ TEST(Sdr, SaysWhatARecordThatIsTooShortLacks) {
 }
 
 TEST(Sdr, SurvivesEveryCutAndEveryChangedByte) {
-  std::vector<std::string> records = captured_sdrs();
-  records.push_back(compact("Temp ", 15, 120));
+  std::vector<std::string> records = {captured_sdrs()[0], captured_sdrs()[10], compact("Temp ", 15, 120)};
   for (const std::string& whole : records) {
     for (std::size_t cut = 0; cut < whole.size(); ++cut) {
       auto sensors = ipmi::decode_sdr(whole.substr(0, cut));
