@@ -1,11 +1,8 @@
 #include "tests/bmc/bmc.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 
 #include "tests/bmc/parts.h"
 
@@ -15,31 +12,6 @@ namespace {
 
 constexpr std::size_t kLateMost = 4096;
 constexpr int kAtOnce = 64;  // datagrams read before others have their turn
-
-base::Result<Endpoint> endpoint(const std::string& address, std::uint16_t port) {
-  Endpoint made;
-  sockaddr_in four{};
-  sockaddr_in6 six{};
-  if (inet_pton(AF_INET, address.c_str(), &four.sin_addr) == 1) {
-    four.sin_family = AF_INET;
-    four.sin_port = htons(port);
-    std::memcpy(&made.address, &four, made.size = sizeof four);
-    return made;
-  }
-  if (inet_pton(AF_INET6, address.c_str(), &six.sin6_addr) == 1) {
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    std::memcpy(&made.address, &six, made.size = sizeof six);
-    return made;
-  }
-  return base::fail(base::Fault::usage, base::str("\"", base::printable(address), "\" is not an IP address"));
-}
-
-std::uint16_t port_of(const Endpoint& at) {
-  if (at.address.ss_family == AF_INET)
-    return ntohs(reinterpret_cast<const sockaddr_in&>(at.address).sin_port);
-  return ntohs(reinterpret_cast<const sockaddr_in6&>(at.address).sin6_port);
-}
 
 }  // namespace
 
@@ -68,18 +40,10 @@ Bmc::Parts::Parts(Bmc& owner, base::Loop& on, BmcOptions how)
 }
 
 base::Result<> Bmc::Parts::open() {
-  std::string where = base::str(options.address, ":", options.port);
-  base::Result<Endpoint> at = endpoint(options.address, options.port);
-  if (!at) return at.error();
-  socket.reset(::socket(at->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket) return base::system_error(where);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at->address), at->size) != 0)
-    return base::system_error(where);
-  Endpoint bound;
-  bound.size = sizeof bound.address;
-  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound.address), &bound.size) != 0)
-    return base::system_error(where);
-  port = port_of(bound);
+  base::Result<UdpSocket> bound = bind_udp(options.address, options.port);
+  if (!bound) return bound.error();
+  socket = std::move(bound->fd);
+  port = bound->port;
   watch = std::make_unique<base::Watch>(loop, socket.get());
   listen();
   return {};
@@ -199,8 +163,7 @@ void Bmc::Parts::flush() {
 void Bmc::Parts::transmit(const Endpoint& to, Bytes datagram) {
   ++bmc.seen.sent;
   // A full socket loses the datagram, as the network may.
-  (void)::sendto(socket.get(), datagram.data(), datagram.size(), 0,
-                 reinterpret_cast<const sockaddr*>(&to.address), to.size);
+  (void)::sendto(socket.get(), datagram.data(), datagram.size(), 0, to.get(), to.size);
 }
 
 void Bmc::Parts::reset(base::milliseconds gone) {

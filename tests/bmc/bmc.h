@@ -39,6 +39,7 @@ struct BmcOptions {
   unsigned sessions = 16;                 // slots
   base::milliseconds session_timeout{60'000};
   base::milliseconds handshake_timeout{10'000};  // after which an unfinished handshake frees its slot
+  bool repeats_rakp2 = true;   // RAKP 1 again: the same RAKP 2; false: another random number, as some BMCs
   unsigned window_ahead = 15;  // a sequence number further ahead is dropped for good (6.12.13)
   Gauge* gauge = nullptr;      // shared by several BMCs; outlives them
 

@@ -156,6 +156,8 @@ std::string Bmc::Parts::application(unsigned command, Bytes data, Session* sessi
     case 0x3d:
       return session_info(data, *session);
     case 0x42:  // Get Channel Info: 802.3 LAN, IPMB protocol, multi-session
+      if (data.size() != 1) return code(kLength);
+      if ((get8(data, 0) & 0x0f) != 1 && (get8(data, 0) & 0x0f) != 0x0e) return code(kInvalidField);
       return done({1, 4, 1, static_cast<char>(0x80 | std::min(63u, bmc.seen.sessions)),
                    static_cast<char>(0xf2), 0x1b, 0, 0, 0});
     case 0x48:

@@ -1,7 +1,6 @@
 #include "tests/bmc/session.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace oob::test {
 
@@ -16,10 +15,6 @@ void put_algorithm(std::string& to, unsigned type, unsigned number) {
 }
 
 }  // namespace
-
-bool Endpoint::operator==(const Endpoint& other) const {
-  return size == other.size && std::memcmp(&address, &other.address, size) == 0;
-}
 
 Sessions::Sessions(base::Loop& loop, const BmcOptions& options, Faults& faults, Seen& seen, Send send,
                    std::function<void(Session&)> gone)
@@ -137,8 +132,10 @@ void Sessions::rakp1(Bytes payload, const Endpoint& from) {
   if (role > 4) return no(0x09);
   if (role > limit) return no(kRole);
   session->limit = role == 0 ? limit : role;
+  // The same message again gets the same answer; a wire that doubles packets is no attack.
+  bool again = options_.repeats_rakp2 && session->console_random == payload.substr(8, 16);
+  if (!again) session->bmc_random = random_bytes(16);
   session->console_random = payload.substr(8, 16);
-  session->bmc_random = random_bytes(16);
   session->state = Session::State::challenged;
   session->deadline = base::Clock::now() + options_.handshake_timeout;
 

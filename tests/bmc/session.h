@@ -1,23 +1,15 @@
 #pragma once
 
-#include <sys/socket.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "tests/bmc/bmc.h"
+#include "tests/bmc/endpoint.h"
 #include "tests/bmc/packet.h"
 
 namespace oob::test {
-
-// Where a datagram came from.
-struct Endpoint {
-  sockaddr_storage address{};
-  socklen_t size = 0;
-  bool operator==(const Endpoint& other) const;
-};
 
 // One session, from the Open Session Request on.
 struct Session {
