@@ -15,7 +15,8 @@ struct Device {
   std::string name;
   std::string model;          // how to log in and pull its configuration; empty: unknown
   bool is_protected = false;  // power actions that stop it need its name
-  bool carries_oob = false;   // it powers or carries this board's own uplink: they need its name, and a warning
+  bool carries_oob =
+      false;  // it powers or carries this board's own uplink: they need its name, and a warning
   std::unique_ptr<Console> console;
   std::unique_ptr<Chassis> chassis;  // null: no power
 };
