@@ -1,0 +1,590 @@
+#include "ipmi/chassis.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "auth/policy.h"
+#include "ipmi/event_log.h"
+#include "ipmi/sensors.h"
+#include "tests/ipmi/fake_link.h"
+#include "tests/support/support.h"
+
+namespace oob::ipmi {
+namespace {
+
+using base::Fault;
+using base::milliseconds;
+using console::BootDevice;
+using console::PowerAction;
+using console::PowerOutcome;
+using console::PowerState;
+using Reply = test::FakeLink::Reply;
+
+constexpr std::uint8_t kStatus = 0x01, kControl = 0x02, kIdentify = 0x04, kSetBoot = 0x08, kGetBoot = 0x09;
+
+auth::Grant grant(auth::Action action = auth::Action::power) {
+  return *auth::Policy().decide(auth::Policy::local(0), action, "edge1");
+}
+
+// A machine and its BMC: `states` is what Get Chassis Status says, one after another; the last stays. The
+// first is what is read before the action.
+class AChassis : public testing::Test {
+ protected:
+  AChassis() : sensors_(loop_, blocking_, link_, ""), log_(loop_, link_, sensors_) {
+    link_.come_up();
+    link_.answer = [this](const Request& request) { return reply(request); };
+    ChassisPace pace;
+    pace.first = milliseconds(1);
+    pace.most = milliseconds(2);
+    pace.settle = milliseconds(20);
+    make(pace);
+  }
+
+  void make(ChassisPace pace) {
+    chassis_.emplace(
+        loop_, link_, "relay1", sensors_, log_,
+        [this](PowerState from, PowerState to) {
+          changes_ += base::str(console::name_of(from), ">", console::name_of(to), " ");
+        },
+        pace);
+  }
+
+  std::optional<Reply> reply(const Request& request) {
+    EXPECT_EQ(request.netfn, NetFn::chassis);
+    switch (request.command) {
+      case kStatus: {
+        if (status_) return status_();
+        std::string state = states_.front();
+        if (states_.size() > 1) states_.pop_front();
+        if (state == "lost") return std::nullopt;
+        if (state == "on") return Reply{0, std::string("\x61\x00\x40", 3)};
+        return Reply{0, std::string("\x60\x00\x40", 3)};
+      }
+      case kControl:
+        return control_;
+      case kIdentify:
+        return identify_ ? identify_(request.data) : Reply{};
+      case kSetBoot:
+        return set_boot_ ? set_boot_(request.data) : Reply{};
+      case kGetBoot:
+        return get_boot_;
+    }
+    ADD_FAILURE() << "command " << int{request.command};
+    return Reply{0xc1, ""};
+  }
+
+  // What apply() answers in the end. "state: remark" or "Fault NUMBER: text".
+  std::string apply(PowerAction action, milliseconds wait = milliseconds(2000)) {
+    std::optional<std::string> told;
+    chassis_->apply(grant(), action, wait, [&](const base::Result<PowerOutcome>& result) {
+      EXPECT_FALSE(told);
+      told = result ? base::str(console::name_of(result->state), ": ", result->remark) : text(result.error());
+    });
+    EXPECT_FALSE(told);
+    EXPECT_TRUE(test::run_until(loop_, [&] { return told.has_value(); }));
+    return told.value_or("nothing");
+  }
+  static std::string text(const base::Error& error) {
+    return base::str("Fault ", static_cast<int>(error.fault), ": ", error.what);
+  }
+  template <class Call>
+  std::string done(Call call) {
+    std::optional<std::string> told;
+    call([&](const base::Result<>& result) { told = result ? "done" : text(result.error()); });
+    EXPECT_FALSE(told);
+    EXPECT_TRUE(test::run_until(loop_, [&] { return told.has_value(); }));
+    return told.value_or("nothing");
+  }
+  std::string boot(BootDevice device) {
+    return done([&](auto told) { chassis_->boot(grant(), device, told); });
+  }
+  std::string identify(bool on) {
+    return done([&](auto told) { chassis_->identify(grant(), on, told); });
+  }
+
+  // The Chassis Control requests that went out, as data bytes in hex; each must have been sent by `once`.
+  std::string controls() const { return requests(kControl, Link::Send::once); }
+  std::string requests(std::uint8_t command, Link::Send how) const {
+    std::string all;
+    for (const auto& one : link_.asked)
+      if (one.request.command == command) {
+        EXPECT_EQ(one.how, how);
+        all += (all.empty() ? "" : " ") + base::hex(one.request.data);
+      }
+    return all;
+  }
+
+  base::Loop loop_;
+  test::FakeLink link_{loop_};
+  base::Blocking blocking_{loop_};
+  Sensors sensors_;
+  EventLog log_;
+  std::deque<std::string> states_;
+  std::optional<Reply> control_ = Reply{};
+  std::function<std::optional<Reply>()> status_;
+  std::function<std::optional<Reply>(const std::string&)> identify_, set_boot_;
+  std::optional<Reply> get_boot_ = Reply{0xcc, ""};
+  std::string changes_;
+  std::optional<Chassis> chassis_;
+};
+
+// --- the state -------------------------------------------------------------------------------------------
+
+TEST_F(AChassis, ReadsThePower) {
+  states_ = {"on", "off", "lost"};
+  std::string told;
+  auto tell = [&](const base::Result<PowerState>& state) {
+    told += state ? console::name_of(*state) : text(state.error());
+    told += ";";
+  };
+  for (int i = 0; i < 3; ++i) chassis_->power(tell);
+  EXPECT_EQ(told, "");
+  ASSERT_TRUE(test::run_until(loop_, [&] { return told.ends_with("answer;"); }));
+  EXPECT_EQ(told, "on;off;Fault 69: chassis status: fake: no answer;");
+  EXPECT_EQ(changes_, "on>off ");
+  requests(kStatus, Link::Send::again);
+  EXPECT_EQ(link_.asked.size(), 3u);
+}
+
+TEST_F(AChassis, DoesNotGuessThePowerFromAnEmptyOrRefusedAnswer) {
+  std::string told;
+  auto tell = [&](const base::Result<PowerState>& state) { told = state ? "state" : text(state.error()); };
+  status_ = [] { return Reply{0, ""}; };
+  chassis_->power(tell);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, "Fault 1: chassis status: the BMC's answer is empty");
+  told.clear();
+  status_ = [] { return Reply{0xc1, "\x01"}; };
+  chassis_->power(tell);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, "Fault 1: chassis status: invalid command (C1h)");
+  EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
+}
+
+TEST_F(AChassis, KnowsThePowerWhileItIsFreshAndTheLinkIsUp) {
+  EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
+  chassis_->saw_power(PowerState::off);
+  EXPECT_EQ(chassis_->known_power(), PowerState::off);
+  chassis_->saw_power(PowerState::unknown);
+  EXPECT_EQ(chassis_->known_power(), PowerState::off);
+  link_.go_down("relay1: no answer");
+  EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
+  EXPECT_EQ(chassis_->trouble(), "relay1: no answer");
+  link_.come_up();
+  EXPECT_EQ(chassis_->known_power(), PowerState::off);
+  ChassisPace pace;
+  pace.fresh = milliseconds(-1);
+  make(pace);
+  chassis_->saw_power(PowerState::on);
+  EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
+  EXPECT_EQ(chassis_->bmc(), "relay1");
+}
+
+TEST_F(AChassis, TellsEveryChangeButNotTheFirstState) {
+  for (PowerState state : {PowerState::on, PowerState::on, PowerState::unknown, PowerState::off,
+                           PowerState::off, PowerState::on})
+    chassis_->saw_power(state);
+  EXPECT_EQ(changes_, "on>off off>on ");
+}
+
+// --- what needs no action ----------------------------------------------------------------------------------
+
+TEST_F(AChassis, SendsNothingWhenTheMachineIsThereAlready) {
+  states_ = {"on"};
+  EXPECT_EQ(apply(PowerAction::on), "on: was on already");
+  states_ = {"off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: was off already");
+  EXPECT_EQ(apply(PowerAction::soft), "off: was off already");
+  EXPECT_EQ(controls(), "");
+}
+
+TEST_F(AChassis, DoesNotRestartAMachineThatIsOff) {
+  states_ = {"off"};
+  EXPECT_EQ(apply(PowerAction::cycle), "Fault 1: the machine is off: 'on' starts it");
+  EXPECT_EQ(apply(PowerAction::reset), "Fault 1: the machine is off: 'on' starts it");
+  EXPECT_EQ(controls(), "");
+}
+
+TEST_F(AChassis, SendsNothingWhenTheStateCannotBeRead) {
+  for (PowerAction action :
+       {PowerAction::on, PowerAction::off, PowerAction::cycle, PowerAction::reset, PowerAction::soft}) {
+    states_ = {"lost"};
+    EXPECT_EQ(apply(action), base::str("Fault 69: '", console::name_of(action),
+                                       "' was not sent: chassis status: fake: no answer"));
+  }
+  EXPECT_EQ(controls(), "");
+}
+
+TEST_F(AChassis, SendsNothingForAGrantToSomethingElse) {
+  std::string told;
+  chassis_->apply(grant(auth::Action::write), PowerAction::off, milliseconds(1),
+                  [&](const base::Result<PowerOutcome>& result) { told = text(result.error()); });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, "Fault 70: a grant to write shown to drive a chassis");
+  auto refused = [&](auto call) { return done(call).substr(0, 9); };
+  auth::Grant watch = grant(auth::Action::watch);
+  EXPECT_EQ(refused([&](auto told) { chassis_->boot(watch, BootDevice::pxe, told); }), "Fault 70:");
+  EXPECT_EQ(refused([&](auto told) { chassis_->identify(watch, true, told); }), "Fault 70:");
+  EXPECT_EQ(refused([&](auto told) { chassis_->clear_events(watch, 1, told); }), "Fault 70:");
+  EXPECT_TRUE(link_.asked.empty());
+}
+
+// --- actions that are taken
+// ----------------------------------------------------------------------------------
+
+TEST_F(AChassis, ReadsBackUntilTheActionIsTrue) {
+  states_ = {"off", "off", "off", "on"};
+  EXPECT_EQ(apply(PowerAction::on), "on: ");
+  states_ = {"on", "on", "off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: ");
+  states_ = {"on", "on", "on", "on", "off"};
+  EXPECT_EQ(apply(PowerAction::soft), "off: ");
+  states_ = {"on", "on", "off", "off", "on"};
+  EXPECT_EQ(apply(PowerAction::cycle), "on: ");
+  states_ = {"on", "on"};
+  EXPECT_EQ(apply(PowerAction::reset), "on: ");
+  EXPECT_EQ(controls(), "01 00 05 02 03");
+  EXPECT_EQ(changes_, "off>on on>off off>on on>off off>on on>off off>on ");
+}
+
+TEST_F(AChassis, BelievesACycleWhoseOffWasNotSeen) {
+  states_ = {"on"};
+  auto begun = base::Clock::now();
+  EXPECT_EQ(apply(PowerAction::cycle), "on: the off was shorter than could be seen");
+  EXPECT_GE(base::Clock::now() - begun, milliseconds(20));
+  EXPECT_EQ(apply(PowerAction::cycle, milliseconds(5)), "on: the off was shorter than could be seen");
+  EXPECT_EQ(controls(), "02 02");
+}
+
+TEST_F(AChassis, SeesTheOffOfACycleThatSomebodyElseRead) {
+  states_ = {"on"};
+  status_ = [this] {
+    if (!controls().empty()) chassis_->saw_power(PowerState::off);
+    return Reply{0, "\x01"};
+  };
+  EXPECT_EQ(apply(PowerAction::cycle), "on: ");
+  EXPECT_EQ(changes_, "on>off off>on ");
+}
+
+TEST_F(AChassis, GoesOnReadingWhenAReadingIsLost) {
+  states_ = {"on", "lost", "on", "lost", "lost", "off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: ");
+  EXPECT_EQ(controls(), "00");
+}
+
+TEST_F(AChassis, TellsAWrongStateWhenTheWaitIsOver) {
+  milliseconds wait(5);
+  ChassisPace pace;  // looks at most after the wait, so once
+  pace.first = pace.most = milliseconds(60'000);
+  make(pace);
+  states_ = {"off", "off"};
+  EXPECT_EQ(apply(PowerAction::on, wait), "Fault 1: the machine is still off after 0 s");
+  EXPECT_EQ(controls(), "01");
+  states_ = {"on"};
+  EXPECT_EQ(apply(PowerAction::off, wait), "Fault 1: the machine is still on after 0 s");
+  EXPECT_EQ(apply(PowerAction::soft, wait),
+            "Fault 1: the machine is still on after 0 s: its operating system did not shut down; 'off' cuts "
+            "the power");
+  states_ = {"on", "off"};
+  EXPECT_EQ(apply(PowerAction::cycle, wait), "Fault 1: the machine is still off after 0 s");
+  states_ = {"on", "off"};
+  EXPECT_EQ(apply(PowerAction::reset, wait), "Fault 1: the machine is still off after 0 s");
+  states_ = {"on", "lost"};
+  EXPECT_EQ(apply(PowerAction::off, wait),
+            "Fault 69: 'off' was sent, but its end was not seen: chassis status: fake: no answer");
+  EXPECT_EQ(controls(), "01 00 05 02 03 00");
+}
+
+TEST_F(AChassis, LooksOnceWhenThereIsNoWait) {
+  states_ = {"off", "on"};
+  EXPECT_EQ(apply(PowerAction::on, milliseconds(0)), "on: ");
+  states_ = {"on", "on"};
+  EXPECT_EQ(apply(PowerAction::off, milliseconds(0)), "Fault 1: the machine is still on after 0 s");
+}
+
+// --- actions whose answer is lost
+// ------------------------------------------------------------------------------
+
+TEST_F(AChassis, ProvesALostAnswerByTheStateAndNeverSendsTwice) {
+  control_ = std::nullopt;
+  states_ = {"off", "off", "on"};
+  EXPECT_EQ(apply(PowerAction::on), "on: the BMC did not confirm, but the machine is on");
+  EXPECT_EQ(controls(), "01");
+  states_ = {"on", "on", "off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: the BMC did not confirm, but the machine is off");
+  EXPECT_EQ(controls(), "01 00");
+  states_ = {"on", "lost", "off"};
+  EXPECT_EQ(apply(PowerAction::soft), "off: the BMC did not confirm, but the machine is off");
+  EXPECT_EQ(controls(), "01 00 05");
+  states_ = {"on", "off", "lost", "on"};
+  EXPECT_EQ(apply(PowerAction::cycle), "on: ");
+  EXPECT_EQ(controls(), "01 00 05 02");
+  states_ = {"on", "off", "on"};
+  EXPECT_EQ(apply(PowerAction::reset), "on: ");
+  EXPECT_EQ(controls(), "01 00 05 02 03");
+}
+
+TEST_F(AChassis, SaysThatALostActionMayHaveBeenDone) {
+  control_ = std::nullopt;
+  states_ = {"on"};
+  EXPECT_EQ(apply(PowerAction::cycle),
+            "Fault 69: no answer to 'cycle'; it may have been done; the machine is on");
+  EXPECT_EQ(apply(PowerAction::reset),
+            "Fault 69: no answer to 'reset'; it may have been done; the machine is on");
+  EXPECT_EQ(controls(), "02 03");
+  EXPECT_EQ(apply(PowerAction::soft, milliseconds(10)),
+            "Fault 69: no answer to 'soft'; it may have been done; the machine is on");
+  states_ = {"off"};
+  EXPECT_EQ(apply(PowerAction::on, milliseconds(10)),
+            "Fault 69: no answer to 'on'; it may have been done; the machine is off");
+  states_ = {"on", "lost"};
+  EXPECT_EQ(apply(PowerAction::off, milliseconds(10)),
+            "Fault 69: no answer to 'off'; it may have been done; the machine's state is unknown: chassis "
+            "status: fake: no answer");
+  EXPECT_EQ(controls(), "02 03 05 01 00");
+}
+
+TEST_F(AChassis, SaysThatALostCycleLeftTheMachineOff) {
+  control_ = std::nullopt;
+  states_ = {"on", "off"};
+  EXPECT_EQ(apply(PowerAction::cycle, milliseconds(10)), "Fault 1: the machine is still off after 0 s");
+  EXPECT_EQ(controls(), "02");
+}
+
+TEST_F(AChassis, TakesATimeOutInsideTheBmcForALostAnswer) {
+  control_ = Reply{0xc3, ""};
+  states_ = {"on", "off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: the BMC did not confirm, but the machine is off");
+  states_ = {"on"};
+  EXPECT_EQ(
+      apply(PowerAction::cycle),
+      "Fault 69: 'cycle': timeout while processing command (C3h); it may have been done; the machine is "
+      "on");
+  EXPECT_EQ(controls(), "00 02");
+}
+
+// --- actions that are refused ------------------------------------------------------------------------------
+
+TEST_F(AChassis, TellsARefusalByItsTextAndReadsNothingBack) {
+  states_ = {"on"};
+  control_ = Reply{0xd4, ""};
+  EXPECT_EQ(apply(PowerAction::off),
+            "Fault 77: 'off': insufficient privilege level (D4h): the BMC's user needs operator rights (see "
+            "`privilege`, and the user's settings in the BMC)");
+  control_ = Reply{0xd5, ""};
+  EXPECT_EQ(apply(PowerAction::cycle), "Fault 1: the machine is off: 'on' starts it");
+  EXPECT_EQ(apply(PowerAction::reset), "Fault 1: the machine is off: 'on' starts it");
+  EXPECT_EQ(apply(PowerAction::soft), "Fault 1: 'soft': command not supported in present state (D5h)");
+  control_ = Reply{0xcc, ""};
+  EXPECT_EQ(apply(PowerAction::soft), "Fault 1: 'soft': invalid data field in request (CCh)");
+  control_ = Reply{0xc0, ""};
+  EXPECT_EQ(apply(PowerAction::off), "Fault 75: 'off': node busy (C0h)");
+  EXPECT_EQ(controls(), "00 02 03 05 05 00");
+  EXPECT_EQ(link_.asked.size(), 12u);
+}
+
+// --- one at a time -----------------------------------------------------------------------------------------
+
+TEST_F(AChassis, DoesOneActionAtATimeAndReadsTheStateMeanwhile) {
+  states_ = {"on"};
+  std::string first, second, state;
+  chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000),
+                  [&](const base::Result<PowerOutcome>& result) { first = result->remark; });
+  chassis_->apply(grant(), PowerAction::off, milliseconds(1),
+                  [&](const base::Result<PowerOutcome>& result) { second = text(result.error()); });
+  EXPECT_EQ(second, "");
+  chassis_->power([&](const base::Result<PowerState>& result) { state = console::name_of(*result); });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !state.empty() && !second.empty(); }));
+  EXPECT_EQ(second, "Fault 75: a power cycle is under way");
+  EXPECT_EQ(state, "on");
+  EXPECT_EQ(first, "");
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !first.empty(); }));
+  EXPECT_EQ(controls(), "02");
+  states_ = {"on", "off"};
+  EXPECT_EQ(apply(PowerAction::off), "off: ");
+}
+
+TEST_F(AChassis, MayBeUsedAgainFromItsAnswer) {
+  states_ = {"off", "on", "on", "off"};
+  std::string told;
+  chassis_->apply(grant(), PowerAction::on, milliseconds(2000), [&](const base::Result<PowerOutcome>&) {
+    chassis_->apply(
+        grant(), PowerAction::off, milliseconds(2000),
+        [&](const base::Result<PowerOutcome>& result) { told = console::name_of(result->state); });
+  });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, "off");
+}
+
+TEST_F(AChassis, MayGoAtAnyMomentWithoutAnAnswer) {
+  // After each number of requests that an action, a boot device and a light take.
+  for (std::size_t after = 0; after < 12; ++after) {
+    make(ChassisPace{milliseconds(1), milliseconds(1), milliseconds(5), milliseconds(25'000)});
+    states_ = {"on", "on", "off", "on"};
+    link_.asked.clear();
+    bool gone = false;
+    int told = 0;
+    auto tell = [&](const auto&) {
+      ++told;
+      EXPECT_FALSE(gone);
+    };
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell);
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell);
+    chassis_->boot(grant(), BootDevice::pxe, tell);
+    chassis_->identify(grant(), true, tell);
+    chassis_->power(tell);
+    ASSERT_TRUE(test::run_until(loop_, [&] { return link_.asked.size() >= after; }));
+    chassis_.reset();
+    gone = true;
+    bool turned = false;
+    base::Timer later(loop_);
+    later.after(milliseconds(5), [&] { turned = true; });
+    ASSERT_TRUE(test::run_until(loop_, [&] { return turned; }));
+  }
+}
+
+TEST_F(AChassis, MayGoInItsAnswerAndWhenItTellsAChange) {
+  states_ = {"on", "off"};
+  bool told = false;
+  chassis_->apply(grant(), PowerAction::off, milliseconds(2000),
+                  [&](const base::Result<PowerOutcome>& result) {
+                    EXPECT_TRUE(result);
+                    told = true;
+                    chassis_.reset();
+                  });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return told; }));
+  told = false;
+  chassis_.emplace(loop_, link_, "relay1", sensors_, log_, [&](PowerState, PowerState) {
+    told = true;
+    chassis_.reset();
+  });
+  chassis_->saw_power(PowerState::on);
+  chassis_->power([](const base::Result<PowerState>&) { ADD_FAILURE() << "answered"; });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return told; }));
+}
+
+// --- boot device -----------------------------------------------------------------------------------------
+
+TEST_F(AChassis, SetsTheBootDeviceAsIpmitoolDoesAndReadsItBack) {
+  get_boot_ = Reply{0, std::string("\x01\x05\x80\x04\x00\x00\x00", 7)};
+  EXPECT_EQ(boot(BootDevice::pxe), "done");
+  EXPECT_EQ(requests(kSetBoot, Link::Send::again), "0001 040101 058004000000 0002 0000");
+  EXPECT_EQ(requests(kGetBoot, Link::Send::again), "050000");
+}
+
+TEST_F(AChassis, KnowsTheNumbersOfTheBootDevices) {
+  const std::pair<BootDevice, const char*> kFlags[] = {{BootDevice::none, "058000000000"},
+                                                       {BootDevice::pxe, "058004000000"},
+                                                       {BootDevice::disk, "058008000000"},
+                                                       {BootDevice::cdrom, "058014000000"},
+                                                       {BootDevice::bios, "058018000000"}};
+  for (auto [device, flags] : kFlags) {
+    link_.asked.clear();
+    EXPECT_EQ(boot(device), "done");  // the BMC can't show it: CCh
+    EXPECT_NE(requests(kSetBoot, Link::Send::again).find(flags), std::string::npos);
+  }
+}
+
+TEST_F(AChassis, ComparesTheBootDeviceThatTheBmcShows) {
+  auto shows = [&](std::string data) { get_boot_ = Reply{0, std::move(data)}; };
+  shows(std::string("\x01\x05\x80\x08\x00\x00\x00", 7));
+  EXPECT_EQ(boot(BootDevice::pxe),
+            "Fault 1: the BMC took boot device 'pxe', but shows device 2 (table 28-14)");
+  shows(std::string("\x01\x05\x00\x04\x00\x00\x00", 7));
+  EXPECT_EQ(boot(BootDevice::pxe), "Fault 1: the BMC took boot device 'pxe', but shows none");
+  EXPECT_EQ(boot(BootDevice::none), "done");
+  shows(std::string("\x01\x05\xc0\x04\x00\x00\x00", 7));
+  EXPECT_EQ(boot(BootDevice::pxe), "Fault 1: the BMC took boot device 'pxe', but shows it for every boot");
+  EXPECT_EQ(boot(BootDevice::none),
+            "Fault 1: the BMC took boot device 'none', but shows device 1 (table 28-14)");
+  shows("\x01\x05\x80");
+  EXPECT_EQ(boot(BootDevice::pxe), "done");
+  get_boot_ = std::nullopt;
+  EXPECT_EQ(boot(BootDevice::pxe), "done");
+}
+
+TEST_F(AChassis, NeedsOnlyTheFlagsToBeTaken) {
+  set_boot_ = [](const std::string& data) {
+    return Reply{static_cast<std::uint8_t>(data[0] == 5 ? 0 : 0x80), ""};
+  };
+  EXPECT_EQ(boot(BootDevice::disk), "done");
+  EXPECT_EQ(requests(kSetBoot, Link::Send::again), "0001 040101 058008000000");
+}
+
+TEST_F(AChassis, EndsTheSettingWhenTheFlagsAreRefused) {
+  set_boot_ = [](const std::string& data) {
+    return Reply{static_cast<std::uint8_t>(data[0] == 5 ? 0xcc : 0), ""};
+  };
+  EXPECT_EQ(boot(BootDevice::cdrom), "Fault 1: boot device 'cdrom': invalid data field in request (CCh)");
+  EXPECT_EQ(requests(kSetBoot, Link::Send::again), "0001 040101 058014000000 0000");
+  EXPECT_EQ(requests(kGetBoot, Link::Send::again), "");
+}
+
+TEST_F(AChassis, StopsAtTheFirstSettingWithoutRightsOrAnswer) {
+  set_boot_ = [](const std::string&) { return Reply{0xd4, ""}; };
+  EXPECT_EQ(boot(BootDevice::bios),
+            "Fault 77: boot device: insufficient privilege level (D4h): the BMC's user needs operator rights "
+            "(see `privilege`, and the user's settings in the BMC)");
+  set_boot_ = [](const std::string&) { return std::nullopt; };
+  EXPECT_EQ(boot(BootDevice::bios), "Fault 69: boot device: fake: no answer");
+  EXPECT_EQ(requests(kSetBoot, Link::Send::again), "0001 0001");
+}
+
+TEST_F(AChassis, SetsOneBootDeviceAtATime) {
+  std::string first;
+  chassis_->boot(grant(), BootDevice::pxe,
+                 [&](const base::Result<>& result) { first = result ? "done" : text(result.error()); });
+  EXPECT_EQ(boot(BootDevice::disk), "Fault 75: a boot device is being set already");
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !first.empty(); }));
+  EXPECT_EQ(first, "done");
+  EXPECT_EQ(boot(BootDevice::disk), "done");
+}
+
+// --- the light and the rest --------------------------------------------------------------------------------
+
+TEST_F(AChassis, TurnsTheLightOnWithoutEndAndOff) {
+  EXPECT_EQ(identify(true), "done");
+  EXPECT_EQ(identify(false), "done");
+  EXPECT_EQ(requests(kIdentify, Link::Send::again), "ff01 00");
+}
+
+TEST_F(AChassis, TurnsTheLightOnForAWhileWhereWithoutEndIsNotKnown) {
+  for (int refusal : {0xc7, 0xcc, 0xc1}) {
+    link_.asked.clear();
+    identify_ = [&](const std::string& data) {
+      return Reply{static_cast<std::uint8_t>(data.size() == 2 ? refusal : 0), ""};
+    };
+    EXPECT_EQ(identify(true), "done");
+    EXPECT_EQ(requests(kIdentify, Link::Send::again), "ff01 ff");
+  }
+  identify_ = [](const std::string&) { return Reply{0xc1, ""}; };
+  EXPECT_EQ(identify(true), "Fault 1: identify: invalid command (C1h)");
+  link_.asked.clear();
+  identify_ = [](const std::string&) { return Reply{0xff, ""}; };
+  EXPECT_EQ(identify(true), "Fault 1: identify: unspecified error (FFh)");
+  EXPECT_EQ(requests(kIdentify, Link::Send::again), "ff01");
+  identify_ = [](const std::string&) { return std::nullopt; };
+  EXPECT_EQ(identify(false), "Fault 69: identify: fake: no answer");
+}
+
+TEST_F(AChassis, HandsSensorsAndEventsToThoseWhoKnowThem) {
+  link_.go_down("relay1: no answer");
+  std::string told;
+  auto tell = [&](const auto& result) { told += base::str(static_cast<int>(result.error().fault), " "); };
+  chassis_->sensors(tell);
+  chassis_->events(tell);
+  chassis_->clear_events(grant(), 7, tell);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return told.size() >= 9; }));
+  EXPECT_EQ(told, "69 69 69 ");
+  for (const auto& one : link_.asked) EXPECT_NE(one.request.netfn, NetFn::chassis);
+}
+
+TEST(Names, OfPowerAndBootDevicesAreThoseOfTheCommands) {
+  EXPECT_STREQ(console::name_of(PowerState::unknown), "unknown");
+  EXPECT_STREQ(console::name_of(PowerAction::soft), "soft");
+  EXPECT_STREQ(console::name_of(BootDevice::cdrom), "cdrom");
+}
+
+}  // namespace
+}  // namespace oob::ipmi
