@@ -213,7 +213,7 @@ void PowerJob::begin_one(const std::string& device) {
     Deeds::Order order = power_order(core_, visitor_, device, *work_.action, work_.wait);
     return core_.deeds->begin(core_, std::move(order), life_.wrap(std::move(done)));
   }
-  guard->after(core_.chassis_patience, [this, done, device] { done(fail(Fault::unavailable, "no answer")); });
+  guard->after(core_.chassis_patience, [done] { done(fail(Fault::unavailable, "no answer")); });
   (*chassis)->power(life_.wrap([done](const Result<PowerState>& state) {
     if (!state) return done(state.error());
     done(PowerOutcome{*state, ""});
