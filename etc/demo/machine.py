@@ -4,9 +4,9 @@ OpenIPMI's ipmi_sim. `oobd demo` and the tests start it.
 
     machine.py FOLDER [--image FOLDER] [--address A] [--port N] [--on]
 
-Prints one line of JSON when the BMC answers: its address and port, user and password, and the files where the machine's
-serial port (`serial`) and what was asked of the chassis (`log`) are kept, below FOLDER. Ends, with all it started, on
-SIGTERM, SIGINT, or when its standard input ends: so that it never outlives whoever started it.
+Prints one line of JSON when the BMC answers: its address and port, user and password; or else {"missing": WHY}. Below
+FOLDER it keeps all that the machine's serial port said (`serial`) and what was asked of the chassis (`log`). Ends, with
+all it started, on SIGTERM, SIGINT, or when its standard input ends: so that it never outlives whoever started it.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import os
 import random
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -68,7 +69,8 @@ def sensor_records():
     for number, (name, kind, _, unit, factor, exponent, _, _) in SENSORS.items():
         text += ("sdr type 1\nsensor_owner_id 0x20\nsensor_owner_lun 0\nchannel_number 0\n"
                  f"sensor_number {number}\n{owner}sensor_type {kind}\ninit_scanning true\ninit_sensor_type true\n"
-                 "default_sensor_scan_on true\nevent_reading_type_code 1\nanalog_data_format unsigned\nrate_unit none\n"
+                 "default_sensor_scan_on true\nsensor_threshold_access readable\nunc_thrsh_readable true\n"
+                 "uc_thrsh_readable true\nunr_thrsh_readable true\nevent_reading_type_code 1\nanalog_data_format unsigned\nrate_unit none\n"
                  f"modifier_unit none\npercentage false\nbase_unit {unit}\nmodifier_unit_code unspecified\n"
                  f"linearization linear\nm {factor}\ntolerance 0\nb 0\naccuracy 1\naccuracy_exp 0\n"
                  f"sensor_direction input\nr_exp {exponent}\nb_exp 0\nsensor_maximum 255\nsensor_minimum 0\n"
@@ -231,10 +233,9 @@ class Machine:
         self.telnet = Telnet()
         self.said = open(self.folder / "serial", "ab", buffering=0)
         self.selector = selectors.DefaultSelector()
-        path = self.folder / "serial.sock"
-        path.unlink(missing_ok=True)
+        (self.folder / "serial.sock").unlink(missing_ok=True)
         inside = socket.socket(socket.AF_UNIX)
-        inside.bind(str(path))
+        inside.bind("serial.sock")
         inside.listen(2)
         self.bmc, self.host = Peer(listener), Peer(inside)
         for here, there in ((self.bmc, self.host), (self.host, self.bmc)):
@@ -356,7 +357,7 @@ class Machine:
             ["qemu-system-x86_64", "-accel", accel, "-machine", "pc", "-m", "128", "-display", "none", "-vga", "none",
              "-nic", "none", "-kernel", self.image / "kernel", "-initrd", self.image / "initrd.gz",
              "-append", f"console=ttyS0,115200 panic=5 mitigations=off boot_device={boot}",
-             "-chardev", f"socket,id=tty,path={self.folder}/serial.sock", "-serial", "chardev:tty",
+             "-chardev", "socket,id=tty,path=serial.sock", "-serial", "chardev:tty",
              "-qmp", "stdio"],
             self.folder / "qemu.log", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.order("qmp_capabilities")
@@ -377,6 +378,17 @@ class Machine:
             self.tell("power", "0")
 
 
+def missing(image):
+    """What is not there that this needs, as one line; empty when all is."""
+    for program, package in (("qemu-system-x86_64", "qemu-system-x86"), ("ipmi_sim", "openipmi"),
+                             ("sdrcomp", "openipmi")):
+        if not shutil.which(program):
+            return f"{program} is not installed (package {package})"
+    if not (image / "accel").exists():
+        return f"nothing to boot in {image} (etc/demo/image builds it)"
+    return ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -385,8 +397,13 @@ def main():
     parser.add_argument("--port", type=int, default=bmc_port(), help="of the BMC (623 for root, else 6230)")
     parser.add_argument("--on", action="store_true", help="power it on at once")
     arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
+    why = missing(arguments.image)
+    if why:
+        print(json.dumps({"missing": why}))
+        sys.exit(1)
+    folder, image = arguments.folder.resolve(), arguments.image.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)  # the name of a socket may be too long with its folder
 
     over, woken = [], os.pipe()
     os.set_blocking(woken[1], False)
@@ -396,7 +413,7 @@ def main():
     signal.signal(signal.SIGCHLD, lambda *_: None)
 
     address, listener = (arguments.address, listen(arguments.address)) if arguments.address else reserve()
-    machine = Machine(folder, arguments.image, listener)
+    machine = Machine(folder, image, listener)
     simulator = Simulator(folder, address, arguments.port, f'chassis_control "{HERE}/chassis {folder}"')
     machine.selector.register(woken[0], selectors.EVENT_READ, lambda: os.read(woken[0], 4096))
     machine.selector.register(sys.stdin, selectors.EVENT_READ,
@@ -412,11 +429,11 @@ def main():
             machine.look()
             if not told and machine.bmc.socket and answers(address, arguments.port):
                 told = True
-                print(json.dumps({"address": address, "port": arguments.port, "user": USER, "password": PASSWORD,
-                                  "serial": str(folder / "serial"), "log": str(folder / "log"),
-                                  "simulator": simulator.process.pid}), flush=True)
+                print(json.dumps({"address": address, "port": arguments.port, "user": USER, "password": PASSWORD}),
+                      flush=True)
             if simulator.process.poll() is not None or (not told and time.monotonic() > begin + 15):
-                print(f"ipmi_sim does not serve: {(folder / 'ipmi_sim.log').read_text()[-500:]}", file=sys.stderr)
+                why = (folder / "ipmi_sim.log").read_text().strip().rpartition("\n")[2]
+                print(json.dumps({"missing": f"ipmi_sim does not serve: {why}"}), flush=True)
                 status = 1
                 break
     finally:

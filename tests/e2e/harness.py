@@ -128,6 +128,16 @@ class Lab:
         return daemon, gear
 
 
+class BehindBmc:
+    """A device at a BMC of tests/lab: its power, and its SOL unless `line` is something else. `keys`: more lines of
+    the device."""
+
+    def __init__(self, lab, name, bmc, line=None, keys="", **bmc_keys):
+        self.line = line or f'{{ sol = "{name}" }}'
+        self.keys = f'power = {{ bmc = "{name}" }}\n{keys}'
+        self.tables = bmc.configuration(name, lab.dir, **bmc_keys)
+
+
 class Daemon:
     """`oobd serve` as a child. alice and bob may do everything, carol only watches; change `users` and `roles` before
     write_config()."""
@@ -166,7 +176,8 @@ class Daemon:
         for role, (on, may) in self.roles.items():
             text += f"\n[role.{role}]\non = {json.dumps(on)}\nmay = {json.dumps(may)}\n"
         for device, line in self.devices.items():
-            text += f"\n[device.{device}]\nline = {toml(getattr(line, 'line', line))}\n"
+            text += getattr(line, "tables", "")
+            text += f"\n[device.{device}]\nline = {toml(getattr(line, 'line', line))}\n{getattr(line, 'keys', '')}"
         return text
 
     def write_config(self, text=None):
@@ -325,4 +336,4 @@ class Daemon:
         return screen
 
 
-__all__ = ["Daemon", "Gear", "Lab", "OOBD", "PATIENCE", "Talker", "processes_of", "resident", "until"]
+__all__ = ["BehindBmc", "Daemon", "Gear", "Lab", "OOBD", "PATIENCE", "Talker", "processes_of", "resident", "until"]

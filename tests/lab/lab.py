@@ -59,12 +59,13 @@ class Bmc:
         return self.address if self.port == 623 else f"{self.address}:{self.port}"
 
     def configuration(self, name, folder, **more):
-        """A [bmc.NAME] for oobd, its password in a file of `folder`."""
+        """A [bmc.NAME] for oobd, its password in a file of `folder`; `more`: keys, None leaves one out."""
         path = os.path.join(folder, f"password_{name}")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(self.password + "\n")
         keys = {"host": self.host, "user": self.user, "password_file": path, "cipher_suite": self.suite, **more}
-        return f"\n[bmc.{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        return f"\n[bmc.{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()
+                                             if value is not None)
 
     def ipmitool_argv(self, *words):
         return ["ipmitool", "-I", "lanplus", "-C", str(self.suite), "-H", self.address, "-p", str(self.port), "-U",
@@ -115,6 +116,9 @@ class RealMachine(Bmc):
             self.close()
             raise RuntimeError(f"no machine: {(self.folder.parent / (self.folder.name + '.log')).read_text()}")
         told = json.loads(line)
+        if "missing" in told:
+            self.close()
+            raise Missing(told["missing"])
         self.address, self.port = told["address"], told["port"]
 
     @property
@@ -302,8 +306,66 @@ class PyghmiBmc(Bmc):
             raise RuntimeError(f"no BMC by pyghmi: {log.read_text()}")
 
     def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.kill()
-        self.process.wait()
-        self._reserved.close()
+        if self.process:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            self._reserved.close()
+
+
+class TestBmc(Bmc):
+    user, password, suite = "oob", "secret", 17
+
+    def __init__(self, address, port):
+        self.address, self.port = address, port
+
+
+class TestBmcs:
+    """`count` BMCs of the project's own, in one process: the program test_bmc (tests/bmc)."""
+
+    def __init__(self, folder, count, program, host="echo"):
+        self._reserved = machine.reserve_range(count)
+        self._log = Path(folder) / "test_bmc.log"
+        control = Path(folder) / "test_bmc.control"
+        first, port = self._reserved[0][0], machine.bmc_port()
+        self.bmcs = [TestBmc(address, port) for address, _ in self._reserved]
+        self.process = machine.spawn([program, "--address", first, "--port", port, "--count", count, "--host", host,
+                                      "--control", control], self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(count):
+            if not self.process.stdout.readline().startswith(b"listening on "):
+                self.close()
+                raise RuntimeError(f"{program}: {self._log.read_text()}")
+        self._control = socket.socket(socket.AF_UNIX)
+        self._control.connect(str(control))
+
+    def __iter__(self):
+        return iter(self.bmcs)
+
+    def __getitem__(self, at):
+        return self.bmcs[at]
+
+    range = LightBmcs.range
+
+    def order(self, line):
+        """See tests/bmc/bmc.h; to all, or to one when it begins with a number."""
+        self._control.sendall(line.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += self._control.recv(65536)
+        if not answer.startswith(b"ok"):
+            raise RuntimeError(f"test_bmc: {line}: {answer.decode()}")
+        return answer[2:].strip().decode()
+
+    def close(self):
+        if self.process:
+            if hasattr(self, "_control"):
+                self._control.close()
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            for _, listener in self._reserved:
+                listener.close()
