@@ -14,26 +14,21 @@ namespace {
 using Place = std::variant<std::uint32_t*, bool*, int*, std::uint8_t*, std::chrono::milliseconds*>;
 
 struct Field {
-  std::string_view name;
+  std::string name;
   Place place;
 };
 
-void step_fields(std::vector<Field>& to, std::array<std::string_view, 8> names, StepFaults& step) {
-  to.push_back({names[0], &step.ignore});
-  to.push_back({names[1], &step.refuse});
-  to.push_back({names[2], &step.status});
-  to.push_back({names[3], &step.wrong_tag});
-  to.push_back({names[4], &step.wrong_session_id});
-  to.push_back({names[5], &step.resize});
-  to.push_back({names[6], &step.by});
-  to.push_back({names[7], &step.twice});
+void step_fields(std::vector<Field>& to, std::string_view step, StepFaults& faults) {
+  auto add = [&](std::string_view name, Place place) { to.push_back({base::str(step, ".", name), place}); };
+  add("ignore", &faults.ignore);
+  add("refuse", &faults.refuse);
+  add("status", &faults.status);
+  add("wrong_tag", &faults.wrong_tag);
+  add("wrong_session_id", &faults.wrong_session_id);
+  add("resize", &faults.resize);
+  add("by", &faults.by);
+  add("twice", &faults.twice);
 }
-
-#define OOB_STEP(name)                                                                           \
-  {                                                                                              \
-    name ".ignore", name ".refuse", name ".status", name ".wrong_tag", name ".wrong_session_id", \
-        name ".resize", name ".by", name ".twice"                                                \
-  }
 
 std::vector<Field> fields(Faults& f) {
   SolFaults& s = f.sol;
@@ -103,13 +98,11 @@ std::vector<Field> fields(Faults& f) {
       {"sol.wrong_ack", &s.wrong_ack},
       {"sol.too_much", &s.too_much},
   };
-  step_fields(all, OOB_STEP("open_session"), f.open_session);
-  step_fields(all, OOB_STEP("rakp1"), f.rakp1);
-  step_fields(all, OOB_STEP("rakp3"), f.rakp3);
+  step_fields(all, "open_session", f.open_session);
+  step_fields(all, "rakp1", f.rakp1);
+  step_fields(all, "rakp3", f.rakp3);
   return all;
 }
-
-#undef OOB_STEP
 
 // Decimal, 0x..., "true", "false", "always", with a sign.
 std::optional<std::int64_t> number(std::string_view text) {
