@@ -46,7 +46,7 @@ bool means_too_much(std::uint8_t completion) {
 }  // namespace
 
 SdrRepository::SdrRepository(base::Loop& loop, base::Blocking& blocking, Link& link, std::string cache_file)
-    : loop_(loop), blocking_(blocking), link_(link), cache_file_(std::move(cache_file)), limit_(loop) {}
+    : blocking_(blocking), link_(link), cache_file_(std::move(cache_file)), limit_(loop) {}
 
 void SdrRepository::get(Done done) {
   waiters_.push_back(std::move(done));

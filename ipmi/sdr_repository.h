@@ -76,7 +76,6 @@ class SdrRepository {
   void give_up(base::Fault fault, const std::string& why);
   void finish(Result<Records> result);
 
-  base::Loop& loop_;
   base::Blocking& blocking_;
   Link& link_;
   const std::string cache_file_;
