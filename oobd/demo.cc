@@ -15,6 +15,7 @@
 #include "auth/host_key.h"
 #include "base/log.h"
 #include "oobd/demo_gear.h"
+#include "oobd/demo_machine.h"
 #include "oobd/server.h"
 
 namespace oob {
@@ -59,9 +60,10 @@ Result<> write(const std::string& path, const std::string& text) {
   return {};
 }
 
-// The folder's files: a key for the visitor, and the configuration that lets it in.
+// The folder's files: a key for the visitor, and the configuration that lets it in. `more`: tables of further
+// devices.
 Result<std::string> furnish(const std::string& directory, unsigned port, const DemoGear& edge,
-                            const DemoGear& log) {
+                            const DemoGear& log, const std::string& more) {
   std::error_code error;
   fs::create_directories(directory + "/key", error);
   if (error) return base::fail(base::Fault::config, str(directory, "/key: ", error.message()));
@@ -78,19 +80,21 @@ Result<std::string> furnish(const std::string& directory, unsigned port, const D
                       "\"]\n"
                       "state  = \"state\"\n\n"
                       "[user.demo]\nkeys  = \"authorized_keys\"\nroles = [\"operator\"]\n\n"
-                      "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"admin\"]\n\n"
+                      "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"power\", \"admin\"]\n\n"
                       "[device.edge1]   # a login shell of this machine\n"
                       "line  = { serial = \"",
                       edge.port(),
                       "\", baud = 115200 }\nmodel = \"linux\"\n\n"
                       "[device.board]   # what this machine says by itself\n"
                       "line = { serial = \"",
-                      log.port(), "\" }\n"));
+                      log.port(), "\" }\n", more));
   if (!config) return config.error();
   return file;
 }
 
-void say_how(const std::string& directory, const Server& server, const std::string& address) {
+// `relay`: empty, or why there is no relay1.
+void say_how(const std::string& directory, const Server& server, const std::string& address,
+             const std::string& relay) {
   std::string port = address.substr(address.rfind(':') + 1);
   std::string hosts = directory + "/known_hosts", lines;
   for (const std::string& key : server.host_key_lines()) lines += str("[127.0.0.1]:", port, " ", key, "\n");
@@ -98,11 +102,17 @@ void say_how(const std::string& directory, const Server& server, const std::stri
   std::string ssh =
       str("ssh -p ", port, " -i ", directory,
           "/key/host_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=", hosts, " demo@127.0.0.1");
+  std::string about =
+      relay.empty()
+          ? "relay1 is a virtual machine with a BMC, switched off: 'power relay1 on', and watch it\n"
+            "boot on its console (root, labpw); 'sensors relay1', 'sel relay1' ask the BMC."
+          : str("relay1, a virtual machine with a BMC, is left out: ", relay, ".");
   std::printf(
-      "\nedge1 is a login shell of this machine, board is what it says by itself. In another terminal:\n\n"
+      "\nedge1 is a login shell of this machine, board is what it says by itself.\n%s\n"
+      "In another terminal:\n\n"
       "  %s\n\nStraight to a console: add -t before and edge1 after. ^Ec . leaves it, ^Ec ? helps.\n"
       "Everything is below %s. Ctrl-C here ends the demo.\n\n",
-      ssh.c_str(), directory.c_str());
+      about.c_str(), ssh.c_str(), directory.c_str());
   std::fflush(stdout);
 }
 
@@ -132,7 +142,11 @@ int run_demo(const std::string& wanted, unsigned port) {
     base::log(started.error().what);
     return static_cast<int>(started.error().fault);
   }
-  Result<std::string> file = furnish(directory, port, edge, log);
+  DemoMachine relay(directory + "/relay1");
+  Result<> relay_started = relay.start();
+  Result<std::string> tables = relay_started ? relay.configuration("relay1") : std::string();
+  std::string no_relay = !relay_started ? relay_started.error().what : !tables ? tables.error().what : "";
+  Result<std::string> file = furnish(directory, port, edge, log, tables ? *tables : "");
   if (!file) {
     base::log(file.error().what);
     return static_cast<int>(file.error().fault);
@@ -144,8 +158,9 @@ int run_demo(const std::string& wanted, unsigned port) {
     edge.child_ended();
     log.child_ended();
   });
-  Result<> started = server.start(
-      [&](const std::vector<std::string>& addresses) { say_how(directory, server, addresses.front()); });
+  Result<> started = server.start([&](const std::vector<std::string>& addresses) {
+    say_how(directory, server, addresses.front(), no_relay);
+  });
   if (!started) {
     base::log(started.error().what);
     return static_cast<int>(started.error().fault);
