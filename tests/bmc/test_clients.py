@@ -200,6 +200,25 @@ def test_ipmitool_types_on_the_console_and_sends_a_break(start, suite):
 
 
 @ipmitool
+@pytest.mark.parametrize("fault", ["sol.lose_ack=2", "sol.lose_output=3", "sol.grown_duplicate=2", "sol.overrun=1",
+                                   "sol.break_seen=1", "send_twice=always"])
+def test_ipmitool_loses_nothing_on_a_console_that_stumbles(start, fault):
+    bmc = start()
+    terminal = Terminal("ipmitool", "-I", "lanplus", "-H", bmc.address, "-p", str(bmc.port), "-U", "night", "-P",
+                        "correct horse", "-C", "17", "sol", "activate", home=bmc.folder)
+    terminal.hears(b"SOL Session operational")
+    bmc.order(fault)
+    terminal.types(b"".join(b"%03d who goes there? " % number for number in range(20)))
+    terminal.hears(b"019 who goes there? ")
+    bmc.order("calm")
+    echoed = terminal.heard.split(b"help]\r\n")[1].replace(b"\r\n", b"")
+    for number in range(20):
+        assert echoed.count(b"%03d who goes there? " % number) == 1
+    terminal.types(b"\r~.")
+    terminal.ends()
+
+
+@ipmitool
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_wrong_password_or_kg_opens_nothing(start, tmp_path, suite):
     (tmp_path / "kg").write_text("key of the BMC")
