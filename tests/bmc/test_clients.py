@@ -193,6 +193,10 @@ def test_ipmitool_types_on_the_console_and_sends_a_break(start, suite):
     terminal.hears(b"the host speaks\r\n")
     terminal.types(b"\r~B")
     terminal.hears(b"send break")
+    end = time.monotonic() + PATIENCE
+    while bmc.seen()["sol"]["breaks"] == 0:  # said before it is sent
+        assert time.monotonic() < end, "the break never came"
+        time.sleep(0.01)
     terminal.types(b"\r~.")
     terminal.ends()
     sol = bmc.seen()["sol"]
@@ -264,6 +268,10 @@ def test_ipmiconsole_types_on_the_console_and_sends_a_break(start):
     terminal.hears(b"who goes there? " * 10)
     terminal.types(b"&B")
     terminal.hears(b"[generate break]")
+    end = time.monotonic() + PATIENCE
+    while bmc.seen()["sol"]["breaks"] == 0:  # said before it is sent
+        assert time.monotonic() < end, "the break never came"
+        time.sleep(0.01)
     terminal.types(b"&.")
     terminal.ends()
     assert bmc.seen()["sol"]["breaks"] == 1
