@@ -72,9 +72,27 @@ VIEWERS = (
 )
 
 
+SOL = (
+    ("echo p50 / p99, ms", lambda row: f"{row['echo_p50_ms']:.2f} / {row['echo_p99_ms']:.2f}"),
+    ("output, KB/s", lambda row: f"{row['sol_kb_per_s']:.1f}"),
+)
+
+
 def named(rows, figures):
     """A row for each of `rows`, a column for each name in `figures`."""
     return table(["", *figures], [[what, *(cell(row) for row in figures.values())] for what, cell in rows])
+
+
+def bmcs(figures):
+    ask = [[client, *(f"{fleet[client]['wall_s']:.2f} / {fleet[client]['cpu_s']:.2f}" for fleet in figures["ask"].values())]
+           for client in next(iter(figures["ask"].values()))]
+    memory = [[name, *(f"{figures['memory'][f'{field}_{which}_kib']:.0f}" for which in ("0", "200", "per_bmc"))]
+              for name, field in (("Rss", "rss"), ("Pss", "pss"), ("Pss_Anon", "pss_anon"))]
+    return "\n".join([
+        "The power state of 200, wall / CPU seconds:\n", table(["client", *figures["ask"]], ask),
+        "Memory of the core, KiB:\n", table(["", "no BMC", "200 with SOL open, idle", "a BMC"], memory),
+        "SOL of one ipmi_sim:\n", named(SOL, figures["sol"]),
+    ])
 
 
 def markdown(figures):
@@ -89,4 +107,6 @@ def markdown(figures):
         parts.append("## Sessions by ssh\n\n" + named(SESSIONS, figures["sessions"]))
     if "viewers" in figures:
         parts.append("## One console at 1 MB/s in front of many\n\n" + named(VIEWERS, figures["viewers"]))
+    if "bmcs" in figures:
+        parts.append("## BMCs\n\n" + bmcs(figures["bmcs"]))
     return "\n".join(parts)
