@@ -203,7 +203,7 @@ def test_a_deaf_bmc_holds_up_nobody(rack):
 
 def test_soft_shuts_the_machine_down_and_off_stays_off(rack, machine):
     times = boots(rack)
-    until("it is up", lambda: rack.transcript("relay1").endswith(b"login: "), BOOT)
+    wait_booted(rack, times)
     [answer] = power(rack, "soft", "--wait", "60")
     assert answer["power"] == "off", answer
     assert b"power button: shutting down" in rack.transcript("relay1")
