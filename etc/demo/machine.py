@@ -43,7 +43,7 @@ def spawn(argv, log, **more):
                                 start_new_session=True, preexec_fn=dies_with_parent)
 
 
-# --- the simulated BMC ----------------------------------------------------------------------------------------------------
+# --- the simulated BMC ------------------------------------------------------------------------------------------------
 
 # number: (name, sensor type and its number, unit, factor, its exponent of ten, raw reading, upper limits from
 # non-critical to non-recoverable, raw)
@@ -70,7 +70,8 @@ def sensor_records():
         text += ("sdr type 1\nsensor_owner_id 0x20\nsensor_owner_lun 0\nchannel_number 0\n"
                  f"sensor_number {number}\n{owner}sensor_type {kind}\ninit_scanning true\ninit_sensor_type true\n"
                  "default_sensor_scan_on true\nsensor_threshold_access readable\nunc_thrsh_readable true\n"
-                 "uc_thrsh_readable true\nunr_thrsh_readable true\nevent_reading_type_code 1\nanalog_data_format unsigned\nrate_unit none\n"
+                 "uc_thrsh_readable true\nunr_thrsh_readable true\nevent_reading_type_code 1\n"
+                 "analog_data_format unsigned\nrate_unit none\n"
                  f"modifier_unit none\npercentage false\nbase_unit {unit}\nmodifier_unit_code unspecified\n"
                  f"linearization linear\nm {factor}\ntolerance 0\nb 0\naccuracy 1\naccuracy_exp 0\n"
                  f"sensor_direction input\nr_exp {exponent}\nb_exp 0\nsensor_maximum 255\nsensor_minimum 0\n"
@@ -186,7 +187,7 @@ def bmc_port():
     return 623 if os.geteuid() == 0 else 6230
 
 
-# --- the machine ------------------------------------------------------------------------------------------------------------
+# --- the machine ------------------------------------------------------------------------------------------------------
 
 
 IAC, DONT, WILL, BREAK = 255, 254, 251, 243  # RFC 854
