@@ -185,6 +185,13 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
                            " (if that is meant, say cipher_suite = 3)"),
                        kLater);
       return give_up(str(address_, ": ", suite_name(suite_), " is refused: ", why), back_off());
+    case Refusal::suite_or_privilege:
+      if (suites_.size() > 1) {
+        suites_.pop_back();
+        return begin();
+      }
+      suites_ = suites();
+      [[fallthrough]];
     case Refusal::privilege:
       if (lower_level() && again) return begin();
       return give_up(str(address_, ": ", why), kLater);

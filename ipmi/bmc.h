@@ -51,6 +51,7 @@ class Bmc final : public Link, private Requests::Owner {
   Result<> send_sol(Bytes payload) override;
   bool ask_for_more_privilege() override;
   const std::string& name() const override { return name_; }
+  std::uint32_t session() const override { return up_ ? bmc_session_ : 0; }
 
  private:
   // Opening a session.

@@ -82,8 +82,9 @@ bool Handshake::authenticated(const Rakp2& rakp2) {
   exchange_.bmc_random = rakp2.bmc_random;
   exchange_.guid = rakp2.guid;
   // A peer that does not know the password gets no RAKP 3, which would give it a hash of ours to guess at.
-  if (!same(rakp2_code(exchange_, terms_.password), rakp2.auth_code))
-    return fail(Refusal::credentials, str("wrong password of user '", base::printable(terms_.user), "'"));
+  std::string expected = rakp2_code(exchange_, terms_.password);
+  if (expected.empty() || !same(expected, rakp2.auth_code))
+    return fail(Refusal::credentials, str("wrong password for user '", base::printable(terms_.user), "'"));
   keys_ = session_keys(exchange_, terms_.password, terms_.kg);
   Rakp3 rakp3;
   rakp3.tag = ++tag_;
@@ -98,7 +99,8 @@ bool Handshake::authenticated(const Rakp2& rakp2) {
 bool Handshake::finished(const Rakp4& rakp4) {
   if (rakp4.status != 0) return refused(rakp4.status, "RAKP 4");
   if (rakp4.console_session != exchange_.console_session) return false;
-  bool right = same(rakp4_code(exchange_, keys_), rakp4.integrity_check);
+  std::string expected = rakp4_code(exchange_, keys_);
+  bool right = !expected.empty() && same(expected, rakp4.integrity_check);
   keys_.sik.wipe();
   // RAKP 2 has proved that the password is right: what is left is the other key.
   if (!right)
@@ -109,33 +111,32 @@ bool Handshake::finished(const Rakp4& rakp4) {
   return true;
 }
 
-// Table 13-15; what vendors answer instead is in brackets.
+// Table 13-15.
 bool Handshake::refused(std::uint8_t status, const char* where) {
   Refusal refusal = Refusal::none;
   std::string more;
   switch (status) {
     case 0x01:
+    case 0x0b:
       refusal = Refusal::full;
       break;
     case 0x04:
     case 0x05:
-    case 0x0a:  // (X8DTG: for a suite that is disabled)
     case 0x10:
     case 0x11:
       refusal = step_ == Step::open_session ? Refusal::suite : Refusal::none;
       break;
-    case 0x09:
-    case 0x0c:
-      refusal = Refusal::privilege;
-      more =
-          str(": privilege '", name_of(terms_.privilege), "' for user '", base::printable(terms_.user), "'");
+    case 0x0a:
+      refusal = step_ == Step::open_session ? Refusal::suite_or_privilege : Refusal::privilege;
       break;
+    case 0x09:
+      refusal = Refusal::privilege;
+      break;
+    case 0x0c:
     case 0x0d:
       refusal = Refusal::credentials;
-      more = str(": no user '", base::printable(terms_.user), "', or not with privilege '",
-                 name_of(terms_.privilege), "'");
+      more = str(": no user '", base::printable(terms_.user), "'");
       break;
-    case 0x0e:
     case 0x0f:
       refusal = Refusal::credentials;
       more = ": wrong password";
@@ -143,6 +144,8 @@ bool Handshake::refused(std::uint8_t status, const char* where) {
     default:
       break;
   }
+  if (refusal == Refusal::privilege || refusal == Refusal::suite_or_privilege)
+    more = str(": privilege '", name_of(terms_.privilege), "' for user '", base::printable(terms_.user), "'");
   return fail(refusal, str(where, ": ", status_text(status), more));
 }
 

@@ -18,12 +18,13 @@ struct SessionTerms {
 
 // Why a BMC did not open a session, as far as it matters for what is tried next.
 enum class Refusal {
-  none,         // damaged or lost packets, a state of its own: try again
-  suite,        // it does not do this cipher suite
-  privilege,    // this user may not have that level
-  credentials,  // user or password, or Kg
-  full,         // no session left
-  downgrade,    // it answered with other algorithms than asked
+  none,                // damaged or lost packets, a state of its own: try again
+  suite,               // it does not do this cipher suite
+  privilege,           // this user may not have that level
+  suite_or_privilege,  // 0Ah before there is a user: X8DTG says so for a suite that is disabled
+  credentials,         // user or password, or Kg
+  full,                // no session left
+  downgrade,           // it answered with other algorithms than asked
 };
 
 // One RMCP+ session being opened: Open Session and RAKP 1 to 4 (IPMI 2.0, 13.17 to 13.24). Pure: whoever owns

@@ -21,8 +21,7 @@ constexpr std::optional<double> console::Sensor::*kPlaces[kThresholds] = {
     &console::Sensor::unc, &console::Sensor::ucr, &console::Sensor::unr};
 
 bool is_ours(const SensorRecord& record) {
-  return record.kind != SensorRecord::Kind::event_only && record.owner == kBmc && record.channel == 0 &&
-         record.lun == 0;
+  return record.kind != SensorRecord::Kind::event_only && record.owner == kBmc && record.channel == 0;
 }
 
 // Of the comparison bits of a threshold-based sensor (table 35-15): the worst, as ipmitool abbreviates it.
@@ -93,7 +92,7 @@ void Sensors::next_sensor() {
 }
 
 void Sensors::ask(std::uint8_t command, std::string data, void (Sensors::*then)(const Response&)) {
-  link_.ask({NetFn::sensor_event, command, std::move(data)}, Link::Send::again,
+  link_.ask({NetFn::sensor_event, command, std::move(data), record_->lun}, Link::Send::again,
             life_.wrap([this, then](Result<Response> answer) {
               if (!answer) return finish(base::wrap("sensors", answer.error()));
               (this->*then)(*answer);

@@ -220,7 +220,7 @@ Result<Rakp4> Rakp4::decode(Bytes payload) {
 std::string encode_message(const Request& request, std::uint8_t sequence) {
   std::string message;
   put8(message, kBmc);
-  put8(message, static_cast<unsigned>(request.netfn) << 2);
+  put8(message, static_cast<unsigned>(request.netfn) << 2 | (request.lun & 3u));
   put8(message, checksum(message));
   put8(message, kConsole);
   put8(message, (sequence & 0x3fu) << 2);

@@ -135,6 +135,7 @@ struct Request {
   NetFn netfn = NetFn::app;
   std::uint8_t command = 0;
   std::string data;
+  std::uint8_t lun = 0;  // 0 to 3: whom inside the BMC it is for
 };
 // A LAN message to the BMC (20h) from remote console software (81h), 13.8. `sequence`: 0 to 63.
 std::string encode_message(const Request& request, std::uint8_t sequence);

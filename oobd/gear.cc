@@ -1,5 +1,9 @@
 #include "oobd/gear.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "base/log.h"
 #include "serial/lines.h"
 
@@ -48,6 +52,9 @@ ipmi::BmcSettings bmc_settings(const Config& config, const std::string& name) {
 
 void Gear::start(const Config& config) {
   config_ = config;
+  // What is remembered about BMCs. Without it all goes on: files that can't be written are said then.
+  std::string folder = str(config.state, "/bmc");
+  if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST) base::log(base::system_error(folder).what);
   for (const auto& [name, bmc] : config.bmcs) stations_[name] = make_station(name);
   for (const auto& [name, device] : config.devices) add_device(name, device);
   for (const auto& [name, station] : stations_) station->start();

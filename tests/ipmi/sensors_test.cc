@@ -135,12 +135,23 @@ TEST(Sensors, LeavesOutWhatOthersOwn) {
   World world;
   world.bmc.records[0][5] = 0x22;  // another controller
   world.bmc.records[1][6] = 0x10;  // another channel
-  world.bmc.records[2][6] = 0x01;  // another LUN
   world.bmc.records[3][5] = 0x41;  // system software
   auto got = world.read();
   ASSERT_TRUE(got);
-  ASSERT_EQ(got->size(), 7u);
-  EXPECT_EQ((*got)[0].name, "-12V");
+  ASSERT_EQ(got->size(), 8u);
+}
+
+TEST(Sensors, AsksEachAtItsLun) {
+  World world;
+  world.bmc.records[2][6] = 0x03;
+  ASSERT_TRUE(world.read());
+  bool at_3 = false, at_0 = false;
+  for (const auto& asked : world.link.asked) {
+    at_3 = at_3 || asked.request.lun == 3;
+    at_0 = at_0 || (asked.request.netfn == ipmi::NetFn::sensor_event && asked.request.lun == 0);
+  }
+  EXPECT_TRUE(at_3);
+  EXPECT_TRUE(at_0);
 }
 
 TEST(Sensors, EndsWithTheLink) {
