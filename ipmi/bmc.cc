@@ -291,6 +291,7 @@ void Bmc::give_up(const std::string& why, milliseconds again) {
     open();
   });
   requests_.fail_all(fail(Fault::unavailable, why));
+  if (sol_) sol_->session_lost(fail(Fault::unavailable, why));
 }
 
 milliseconds Bmc::back_off() const {

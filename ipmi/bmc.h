@@ -46,6 +46,7 @@ class Bmc final : public Link, private Requests::Owner {
   // Link
   void ask(Request request, Send how, std::function<void(Result<Response>)> done) override;
   bool up() const override { return up_; }
+  bool opening() const override { return opening_; }
   const std::string& trouble() const override { return trouble_; }
   void take_sol(SolUser* user) override;
   Result<> send_sol(Bytes payload) override;

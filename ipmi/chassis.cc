@@ -308,9 +308,9 @@ void Chassis::read_boot() {
   ask(kGetBootOptions, {kBootFlags, 0, 0}, Link::Send::again, [this](const Result<Response>& answer) {
     // The flags are set; a BMC that can't show them is believed. Table 28-13: version, selector, data 1, 2.
     if (!answer || answer->completion != 0 || answer->data.size() < 4) return end_boot({});
-    std::uint8_t flags = get8(answer->data, 2);
-    bool valid = (flags & 0x80) != 0, for_ever = (flags & 0x40) != 0;
-    unsigned shown = valid ? get8(answer->data, 3) >> 2 & 0x0f : 0;
+    // Some show the device without the bit that calls the flags valid (OpenIPMI's simulator).
+    bool for_ever = (get8(answer->data, 2) & 0x40) != 0;
+    unsigned shown = get8(answer->data, 3) >> 2 & 0x0f;
     std::string what = str("the BMC took boot device '", console::name_of(boot_->device), "', but ");
     if (shown != device_of(boot_->device))
       return end_boot(fail(Fault::failed, shown == 0 ? what + "shows none"

@@ -16,7 +16,7 @@ class SolUser {
   virtual void sol_packet(Bytes payload) = 0;
   // The session is up, or up again: SOL can be activated. Also called soon after take_sol() when it is up.
   virtual void session_up() = 0;
-  // The session is gone, and SOL with it.
+  // The session is gone, and SOL with it; or it could not be opened.
   virtual void session_lost(const base::Error& why) = 0;
 };
 
@@ -39,6 +39,8 @@ class Link {
 
   // Since when the session is up decides whether a request with `once` that got no answer may have been done.
   virtual bool up() const = 0;
+  // One is being opened right now: the SolUser will hear session_up(), or session_lost() if it can't be.
+  virtual bool opening() const { return false; }
   // Why the session is not up: "192.0.2.21:623: no answer"; empty while all is well.
   virtual const std::string& trouble() const = 0;
 

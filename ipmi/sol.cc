@@ -88,14 +88,22 @@ void Sol::open(std::function<void(base::Result<>)> done) {
   opened_ = std::move(done);
   took_over_ = asked_again_ = false;
   run_.emplace();
-  if (!link_.up()) {
+  waits_for_session_ = !link_.up() && link_.opening();
+  if (!link_.up() && !waits_for_session_) {
     std::string why = link_.trouble().empty() ? str(link_.name(), ": no session yet") : link_.trouble();
     loop_.post(run_->wrap([this, why] { fail_open(base::fail(Fault::unavailable, why)); }));
     return;
   }
   limit_.after(times_.open_limit, [this] {
-    fail_open(base::fail(Fault::unavailable, str(link_.name(), ": no answer to Activate Payload")));
+    fail_open(base::fail(Fault::unavailable,
+                         str(link_.name(), waits_for_session_ ? ": its session is not open yet"
+                                                              : ": no answer to Activate Payload")));
   });
+  if (!waits_for_session_) prepare();
+}
+
+void Sol::prepare() {
+  waits_for_session_ = false;
   if (!set_parameters_) return activate();
   // A BMC that does not answer these may have a SOL all the same.
   settings_limit_.after(times_.settings_limit, [this] {
@@ -288,7 +296,8 @@ std::string Sol::describe() const { return str("sol ", link_.name()); }
 // --- the end -----------------------------------------------------------------------------------------------
 
 void Sol::session_up() {
-  if (return_) std::exchange(return_, nullptr)();
+  if (return_) return std::exchange(return_, nullptr)();
+  if (state_ == State::opening && waits_for_session_) prepare();
 }
 
 void Sol::session_lost(const Error& why) {
@@ -297,7 +306,7 @@ void Sol::session_lost(const Error& why) {
     maybe_active_ = true;
     break_off(why.what);
   } else if (state_ == State::opening) {
-    maybe_active_ = true;
+    if (!waits_for_session_) maybe_active_ = true;
     fail_open(base::fail(Fault::unavailable, why.what));
   }
 }

@@ -60,6 +60,7 @@ class Sol final : public console::Line, private SolUser {
   void session_up() override;
   void session_lost(const base::Error& why) override;
 
+  void prepare();
   void activate();
   void activated(const Result<Response>& answer);
   void in_use();
@@ -96,10 +97,11 @@ class Sol final : public console::Line, private SolUser {
   base::Timer limit_, settings_limit_, pause_, stream_timer_, ask_timer_;
   std::string last_trouble_;  // with the parameters
 
-  bool maybe_active_ = false;  // the BMC may hold an activation of ours that nobody uses
-  bool asking_ = false;        // Activate Payload is under way
-  bool took_over_ = false;     // in this open()
-  bool asked_again_ = false;   // likewise
+  bool maybe_active_ = false;       // the BMC may hold an activation of ours that nobody uses
+  bool waits_for_session_ = false;  // open() does, for a session that is being opened
+  bool asking_ = false;             // Activate Payload is under way
+  bool took_over_ = false;          // in this open()
+  bool asked_again_ = false;        // likewise
   // Since the SOL was taken from us.
   base::milliseconds hold_off_{0};  // the next one doubles it
   base::Clock::time_point let_have_until_{}, up_since_{};

@@ -31,6 +31,7 @@ class FakeLink : public ipmi::Link {
   std::deque<std::string> sol_sent;
   unsigned more_privilege = 0;  // how often ask_for_more_privilege() may still say yes
   unsigned privilege_asked = 0;
+  bool is_opening = false;
   std::uint32_t session_id = 0x11223344;
 
   void come_up() {
@@ -69,6 +70,7 @@ class FakeLink : public ipmi::Link {
     });
   }
   bool up() const override { return up_; }
+  bool opening() const override { return is_opening; }
   const std::string& trouble() const override { return trouble_; }
   void take_sol(ipmi::SolUser* user) override {
     sol_ = user;

@@ -131,6 +131,29 @@ TEST_F(SolTest, SaysWhyThereIsNoSessionAtOnceAndOpensWhenThereIs) {
   EXPECT_EQ(sol->describe(), "sol fake");
 }
 
+TEST_F(SolTest, WaitsForASessionThatIsBeingOpened) {
+  link.is_opening = true;
+  std::optional<std::string> outcome;
+  sol->open([&](const base::Result<>& result) { outcome = result ? "" : result.error().what; });
+  turns(10);
+  EXPECT_FALSE(outcome);
+  EXPECT_EQ(asked(kActivate), 0);
+  link.come_up();
+  ASSERT_TRUE(run_until(loop, [&] { return outcome.has_value(); }));
+  EXPECT_EQ(*outcome, "");
+  EXPECT_EQ(asked(kActivate), 1);
+}
+
+TEST_F(SolTest, SaysWhyTheSessionItWaitedForCouldNotBeOpened) {
+  link.is_opening = true;
+  std::optional<std::string> outcome;
+  sol->open([&](const base::Result<>& result) { outcome = result ? "" : result.error().what; });
+  link.go_down("192.0.2.21:623: wrong password for user 'oob'");
+  ASSERT_TRUE(run_until(loop, [&] { return outcome.has_value(); }));
+  EXPECT_EQ(*outcome, "192.0.2.21:623: wrong password for user 'oob'");
+  EXPECT_EQ(asked(kActivate), 0);
+}
+
 TEST_F(SolTest, ActivatesEncryptedAndAuthenticatedOnce) {
   open_well();
   EXPECT_EQ(link.asked[0].request.data, bytes({1, 1, 0xc0, 0, 0, 0}));
