@@ -115,19 +115,19 @@ def memory(tools, fleet):
     return figures
 
 
-class Ipmitool:
-    """`ipmitool sol activate` on a terminal of its own."""
+class Local:
+    """A program on a terminal of its own, on this machine: `ipmitool sol activate`, or `oobd ctl attach`."""
 
-    def __init__(self, bmc):
+    def __init__(self, argv, greeting):
         self.master, slave = pty.openpty()
         tty.setraw(slave)
-        self.process = subprocess.Popen(bmc.ipmitool_argv("sol", "activate"), stdin=slave, stdout=slave, stderr=slave,
-                                        start_new_session=True, env=dict(os.environ, PATH=lab.PATH))
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                        env=dict(os.environ, PATH=lab.PATH))
         os.close(slave)
         self.heard = b""
-        while b"operational" not in self.heard:
+        while greeting not in self.heard:
             if not self.hear(20.0):
-                raise RuntimeError(f"ipmitool: no SOL: {self.heard!r}")
+                raise RuntimeError(f"{argv[0]}: no SOL: {self.heard!r}")
         while self.hear(0.5):
             pass
 
@@ -181,16 +181,19 @@ def sol(tools, folder, count):
         with Folder() as own, Oobd(tools, own, [light[0]]) as daemon:
             with sessions.Terminal(daemon, "attach", "node0") as terminal:
                 terminal.settle()
+                by_ssh = strokes(terminal, count)
+            board = [tools / "oobd", "ctl", "--state", own / "state", "attach", "node0"]
+            with Local(board, b"leaves]") as terminal:
                 ours = strokes(terminal, count)
             ours.update(rate(light[0], lambda: daemon.log(0)))
-        with Ipmitool(light[1]) as theirs_terminal:
+        with Local(light[1].ipmitool_argv("sol", "activate"), b"operational") as theirs_terminal:
             theirs = strokes(theirs_terminal, count)
 
             def received():
                 theirs_terminal.hear(0.0)
                 return theirs_terminal.heard
             theirs.update(rate(light[1], received))
-        return {"oobd": ours, "ipmitool": theirs}
+        return {"oobd": ours, "oobd by ssh": by_ssh, "ipmitool": theirs}
     finally:
         light.close()
 
