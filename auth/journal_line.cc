@@ -80,7 +80,7 @@ void add_value(std::string& line, const std::variant<std::string, std::int64_t>&
     add_text(line, std::get<std::string>(value));
 }
 
-bool plain_key(std::string_view key) {
+[[maybe_unused]] bool plain_key(std::string_view key) {
   return !key.empty() &&
          key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
 }
@@ -96,7 +96,7 @@ JournalStamp JournalStamp::now() {
 std::string journal_line(const Entry& entry, const JournalStamp& stamp, std::uint64_t number,
                          const std::string& boot) {
   std::map<std::string, std::variant<std::string, std::int64_t>> all = entry.fields;
-  for (const auto& [key, value] : entry.fields) {
+  for ([[maybe_unused]] const auto& [key, value] : entry.fields) {
     assert(plain_key(key) && "a journal key is lower-case letters, digits and _");
     assert(std::find(std::begin(kOwn), std::end(kOwn), key) == std::end(kOwn) &&
            "the journal adds this key itself");
