@@ -57,6 +57,7 @@ struct Run {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Bytes input(reinterpret_cast<const char*>(data), size);
   Run run;
+  run.flooded = !input.ends_with("flood");
   while (input.size() >= 2) {
     unsigned deed = static_cast<unsigned char>(input[0]) % 8, amount = static_cast<unsigned char>(input[1]);
     input.remove_prefix(2);
@@ -82,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         run.stream.tick(run.now);
         break;
       case 6:
-        // A flood in order, so that the buffer fills within a short input; once, as it takes long.
+        // A flood in order, so that the buffer fills within a short input; seldom, as it takes long.
         for (unsigned i = 0; !run.flooded && i < 2 * amount; ++i) {
           std::string packet{static_cast<char>(i % 15 + 1), 0, 0, 0};
           run.stream.receive(packet + std::string(255, static_cast<char>(i)), run.now);
