@@ -106,9 +106,11 @@ TEST(Config, ReadsAWholeOne) {
   BmcConfig relay1{"192.0.2.21", "oob", folder / "secrets/relay1", 17, "", ""};
   EXPECT_EQ(config.bmcs.at("relay1"), relay1);
   EXPECT_EQ(config.bmcs.at("edge1").cipher_suite, 0);
-  DeviceConfig edge1{SerialLine{"/dev/serial/by-path/pci-0", 115200, "8N1", "none"}, "edge1", "pfsense", false, false};
+  DeviceConfig edge1{SerialLine{"/dev/serial/by-path/pci-0", 115200, "8N1", "none"}, "edge1", "pfsense",
+                     false, false};
   EXPECT_EQ(config.devices.at("edge1"), edge1);
-  EXPECT_EQ(config.devices.at("relay1"), (DeviceConfig{SolLine{"relay1", {}, {}, {}, {}, {}}, "relay1", "", false, false}));
+  EXPECT_EQ(config.devices.at("relay1"),
+            (DeviceConfig{SolLine{"relay1", {}, {}, {}, {}, {}}, "relay1", "", false, false}));
   EXPECT_EQ(config.devices.at("vm1"), (DeviceConfig{UnixLine{"/run/vm1.sock"}, "", "", false, false}));
   EXPECT_EQ(config.devices.at("switch1"), (DeviceConfig{TcpLine{"192.0.2.40:4001"}, "", "", false, false}));
   EXPECT_EQ(config.devices.at("switch2"),
