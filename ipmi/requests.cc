@@ -120,6 +120,8 @@ void Requests::answered(const Response& response) {
   if (response.sequence != sequence_ || response.command != pending.request.command ||
       response.netfn != static_cast<std::uint8_t>(pending.request.netfn) + 1)
     return;
+  // A repeat of "busy" while the next sending waits says nothing new.
+  if (response.completion == kNodeBusy && pending.sent == 0) return;
   if (response.completion == kNodeBusy && ++pending.busy <= kMostBusy &&
       base::Clock::now() < pending.deadline) {
     pending.sent = 0;  // with a number of its own: the answer to this one is here
