@@ -65,9 +65,9 @@ Bmc::Bmc(base::Loop& loop, base::Blocking& blocking, HandshakeGate& gate, BmcSet
 }
 
 Bmc::~Bmc() {
-  if (!up_) return;
-  for (const std::string& message : requests_.last_words()) send_message(message);
-  leave_session();
+  if (up_)
+    for (const std::string& message : requests_.last_words()) send_message(message);
+  if (established_) leave_session();  // also one that was about to be up
 }
 
 void Bmc::start() { open(); }
@@ -203,6 +203,8 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
     case Refusal::full:
       return give_up(str(address_, ": all its sessions are taken: ", why), kLater);
     case Refusal::downgrade:
+      // The same here: nothing has authenticated that answer.
+      if (++wrong_ < 2 && again) return begin();
       held_ = true;
       return give_up(str(address_, ": ", why), kWrongPause);
   }
