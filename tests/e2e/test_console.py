@@ -208,7 +208,7 @@ def test_every_letter_of_the_escape(lab):
     screen.type("again\r")
     gears["edge2"].hears("again\r")
     screen.type("\x05c!")
-    screen.expect(r"\[oobd: edge2: .*power")
+    screen.expect(r"\[oobd: edge2 has no chassis power configured")
     screen.leave()
 
 
