@@ -18,6 +18,13 @@ std::string some_bytes(std::size_t size, unsigned seed) {
   return bytes;
 }
 
+std::string damaged(std::string datagram, std::size_t at, bool cut) {
+  if (at >= datagram.size()) return datagram;
+  if (cut) return datagram.substr(0, at);
+  datagram[at] = static_cast<char>(datagram[at] ^ 1 << at % 8);
+  return datagram;
+}
+
 // One console: our reader, the BMC, and the machine behind it.
 struct Console {
   Console(FarEnd& far, NearEnd& near, base::Loop& loop, Sol::Times times)
@@ -397,13 +404,12 @@ TEST_F(SolOnAWire, TakesNoDamagedPacket) {
     std::string want;
     std::size_t at = 0, size = 1;
     bool armed = false;
-    one.far.wire.hook = [&](bool to_bmc, std::string datagram) -> std::optional<std::string> {
-      if (to_bmc || (datagram[5] & 0x3f) != 1 || !armed) return datagram;
-      armed = false;
-      size = datagram.size();
-      if (cut) return datagram.substr(0, at);
-      if (at < size) datagram[at] = static_cast<char>(datagram[at] ^ 1 << at % 8);
-      return datagram;
+    one.far.wire.hook = [&](bool to_bmc, std::string datagram) {
+      if (!to_bmc && (datagram[5] & 0x3f) == 1 && std::exchange(armed, false)) {
+        size = datagram.size();
+        datagram = damaged(std::move(datagram), at, cut);
+      }
+      return std::make_optional(std::move(datagram));
     };
     for (; at < size; ++at) {
       std::string line = base::str("line ", at, "\n");
