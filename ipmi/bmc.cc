@@ -449,12 +449,16 @@ Result<> Bmc::send_sol(Bytes payload) {
   return {};
 }
 
-void Bmc::take_sol(SolUser* user) {
-  sol_ = user;
-  if (!user || !up_) return;
-  loop_.post(life_.wrap([this, user] {
-    if (up_ && sol_ == user) sol_->session_up();
+void Bmc::take_sol(SolUser& user) {
+  sol_ = &user;
+  if (!up_) return;
+  loop_.post(life_.wrap([this, taken = &user] {
+    if (up_ && sol_ == taken) sol_->session_up();
   }));
+}
+
+void Bmc::leave_sol(SolUser& user) {
+  if (sol_ == &user) sol_ = nullptr;
 }
 
 }  // namespace oob::ipmi

@@ -48,7 +48,8 @@ class Bmc final : public Link, private Requests::Owner {
   bool up() const override { return up_; }
   bool opening() const override { return opening_; }
   const std::string& trouble() const override { return trouble_; }
-  void take_sol(SolUser* user) override;
+  void take_sol(SolUser& user) override;
+  void leave_sol(SolUser& user) override;
   Result<> send_sol(Bytes payload) override;
   bool ask_for_more_privilege() override;
   const std::string& name() const override { return name_; }

@@ -26,31 +26,34 @@ class Link {
  public:
   virtual ~Link() = default;
 
-  // How a request may be sent: `again` repeats it until it is answered (the BMC may see it twice: for what
-  // only reads, or does the same when done twice); `once` never does, so that no answer leaves it open
-  // whether it was done.
-  enum class Send { again, once };
+  // How a request may be sent:
+  //   again    until it is answered. The BMC may see it twice: for what only reads, or does the same twice.
+  //   once     never repeated, so that no answer leaves it open whether it was done.
+  //   parting  as once; and if it still waits when the link goes, it goes out before the session is closed.
+  enum class Send { again, once, parting };
 
   // Asks the BMC. Answers come in the order of the requests. A completion code that is not 0 is an answer
   // too: see done_or_error(). Errors: Fault::unavailable when there is no session and none could be opened
-  // within kPatience, when the answer did not come, or when too many requests wait (Fault::busy). `done` is
+  // within kPatience, or when the answer did not come; Fault::busy when too many requests wait; Fault::again,
+  // for `once` and `parting` alone, when it did not even go out, so that it was certainly not done. `done` is
   // called once, from the loop, never from inside this call, and not after the Link is gone.
   virtual void ask(Request request, Send how, std::function<void(Result<Response>)> done) = 0;
 
-  // Since when the session is up decides whether a request with `once` that got no answer may have been done.
   virtual bool up() const = 0;
   // One is being opened right now: the SolUser will hear session_up(), or session_lost() if it can't be.
   virtual bool opening() const { return false; }
   // Why the session is not up: "192.0.2.21:623: no answer"; empty while all is well.
   virtual const std::string& trouble() const = 0;
 
-  // From now on `user` has the SOL; one at a time. null: nobody.
-  virtual void take_sol(SolUser* user) = 0;
+  // From now on `user` has the SOL, and whoever had it has not.
+  virtual void take_sol(SolUser& user) = 0;
+  // It has it no more. Nothing if another has taken it since.
+  virtual void leave_sol(SolUser& user) = 0;
   // Sends one SOL payload in the session, once. Fault::unavailable when the session is not up.
   virtual Result<> send_sol(Bytes payload) = 0;
 
   // Opens the session anew with more rights if the configuration left the privilege level open and there are
-  // more; false: there is no more to be had. SOL and waiting requests see session_lost() and an error.
+  // more; false: there is no more to be had. SOL sees session_lost(), a request under way fails, others wait.
   virtual bool ask_for_more_privilege() = 0;
 
   // The id that the BMC gave the session (table 13-10), as it names it to others; 0: not up, or not known.

@@ -71,12 +71,12 @@ Sol::Sol(base::Loop& loop, Link& link, SolSettings settings, std::function<void(
       pause_(loop),
       stream_timer_(loop),
       ask_timer_(loop) {
-  link_.take_sol(this);
+  link_.take_sol(*this);
 }
 
 Sol::~Sol() {
   close();
-  link_.take_sol(nullptr);
+  link_.leave_sol(*this);
 }
 
 // --- opening -----------------------------------------------------------------------------------------------

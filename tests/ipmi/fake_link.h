@@ -72,9 +72,12 @@ class FakeLink : public ipmi::Link {
   bool up() const override { return up_; }
   bool opening() const override { return is_opening; }
   const std::string& trouble() const override { return trouble_; }
-  void take_sol(ipmi::SolUser* user) override {
-    sol_ = user;
-    if (user && up_) come_up();
+  void take_sol(ipmi::SolUser& user) override {
+    sol_ = &user;
+    if (up_) come_up();
+  }
+  void leave_sol(ipmi::SolUser& user) override {
+    if (sol_ == &user) sol_ = nullptr;
   }
   base::Result<> send_sol(base::Bytes payload) override {
     if (!up_) return base::fail(base::Fault::unavailable, trouble_);
