@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -22,6 +23,16 @@ std::string octal(mode_t mode) {
   char text[16];
   std::snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
   return text;
+}
+
+// Zeros to read a secret into: never short enough to lie inside the string object, since every move of such a
+// string leaves a copy behind.
+std::string room(std::size_t size) {
+  constexpr std::size_t kNeverInside = 64;
+  std::string bytes;
+  bytes.reserve(std::max(size, kNeverInside));
+  bytes.resize(size);
+  return bytes;
 }
 
 }  // namespace
@@ -52,13 +63,13 @@ Result<TrustedFile> TrustedFile::open(const std::string& path, mode_t forbidden,
 }
 
 Result<std::string> TrustedFile::read() const {
-  std::string text(static_cast<std::size_t>(status_.st_size) + 1, '\0');
+  std::string text = room(static_cast<std::size_t>(status_.st_size) + 1);
   std::size_t done = 0;
   while (true) {
     if (done == text.size()) {  // it grew
       if (done > most_)
         return fail(Fault::config, str(path_, ": more than the ", most_, " bytes that are taken"));
-      std::string more(2 * text.size(), '\0');
+      std::string more = room(2 * text.size());
       more.replace(0, done, text);
       OPENSSL_cleanse(text.data(), text.size());
       text.swap(more);

@@ -18,7 +18,8 @@ class TrustedFile {
   // Fault::missing when there is none) begin with the path.
   static base::Result<TrustedFile> open(const std::string& path, mode_t forbidden, std::size_t most);
 
-  // All of it. Blocks for a moment: local and small.
+  // All of it. Blocks for a moment: local and small. The text lies on the heap however short it is, and the
+  // caller who wipes it has wiped the only copy.
   base::Result<std::string> read() const;
   const struct stat& status() const { return status_; }
 

@@ -34,6 +34,7 @@ int digit(char c) {
 // "0x" and 40 hex digits: 20 bytes. False: it is not that.
 bool from_hex(base::Bytes text, std::string& key) {
   if (text.size() != 2 + 2 * kMostKey || text.substr(0, 2) != "0x") return false;
+  key.reserve(2 * kMostKey);  // a string that grows leaves copies behind, which nobody wipes
   for (std::size_t i = 2; i < text.size(); i += 2) {
     int high = digit(text[i]), low = digit(text[i + 1]);
     if (high < 0 || low < 0) return false;
@@ -42,13 +43,19 @@ bool from_hex(base::Bytes text, std::string& key) {
   return true;
 }
 
+// Without its end of line, if it has one. Nothing: there are more lines, or a byte that no password has.
+base::Bytes only_line(base::Bytes text) {
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+  return text.find_first_of(base::Bytes("\n\r\0", 3)) == base::Bytes::npos ? text : base::Bytes();
+}
+
 Result<Secret> read_key(const std::string& path, bool may_be_hex) {
   Result<auth::TrustedFile> file = auth::TrustedFile::open(path, 077, kMostFile);
   if (!file) return file.error();
   Result<std::string> text = file->read();
   if (!text) return text.error();
-  base::Bytes line = *text;
-  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  base::Bytes line = only_line(*text);
   Secret key;
   std::string bytes;
   if (may_be_hex && from_hex(line, bytes)) {

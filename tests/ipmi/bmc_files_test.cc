@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+
+#include <string>
 
 #include "tests/support/support.h"
 
@@ -57,6 +60,55 @@ TEST_F(BmcFiles, TellsWhatIsWrongWithoutTellingThePassword) {
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().what, settings.password_file + ": not one line of 1 to 20 bytes");
   }
+}
+
+TEST_F(BmcFiles, TakesOneLineOnly) {
+  using namespace std::string_literals;
+  settings.kg_file = folder / "kg";
+  for (const std::string& text : {"two\nlines\n"s, "end\n\n"s, "end\n\r\n"s, "end\r\r\n"s, "\nend\n"s,
+                                  "nu\0l\n"s, "0x0102030405060708090a0b0c0d0e0f1011121314\n\n"s}) {
+    for (const std::string* path : {&settings.password_file, &settings.kg_file}) {
+      test::write_file(settings.password_file, "geheim\n");
+      test::write_file(settings.kg_file, "kg\n");
+      test::write_file(*path, text);
+      base::Result<Credentials> read = read_credentials(settings);
+      ASSERT_FALSE(read) << *path << base::printable(text);
+      EXPECT_THAT(read.error().what, HasSubstr(*path + ": not one line of 1 to 20 bytes"));
+    }
+  }
+}
+
+TEST_F(BmcFiles, LeavesNeitherPasswordNorKeyOnTheStack) {
+  // Short ones, which a string keeps inside itself.
+  const std::string password = "Fd7-kQx2_wZ";
+  const std::string key("\xa1\xb2\xc3\xd4\xe5\xf6\x17\x28\x39\x4a\x5b\x6c\x7d\x8e\x9f\xa0\xb1\xc2\xd3\xe4");
+  test::write_file(settings.password_file, password + "\n");
+  settings.kg_file = folder / "kg";
+  test::write_file(settings.kg_file, "0x" + base::hex(key) + "\n");
+  // A stack of our own may be looked at when its thread is over.
+  alignas(4096) static char stack[1 << 20];
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
+  struct Read {
+    const BmcSettings* settings;
+    bool well;
+  } read{&settings, false};
+  pthread_t thread;
+  auto run = [](void* given) -> void* {
+    Read& read = *static_cast<Read*>(given);
+    read.well = static_cast<bool>(read_credentials(*read.settings));
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, run, &read), 0);
+  ASSERT_EQ(pthread_join(thread, nullptr), 0);
+  pthread_attr_destroy(&attributes);
+  ASSERT_TRUE(read.well);
+  constexpr std::size_t kPart = 6;  // what lies in a string is partly written over when it grows
+  for (const std::string& secret : {password, key})
+    for (std::size_t at = 0; at + kPart <= secret.size(); ++at)
+      EXPECT_EQ(base::Bytes(stack, sizeof stack).find(secret.substr(at, kPart)), base::Bytes::npos)
+          << "from byte " << at << " of " << base::hex(secret);
 }
 
 TEST_F(BmcFiles, RemembersTheSuiteOfThisAddressOnly) {
