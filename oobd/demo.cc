@@ -120,6 +120,7 @@ void say_how(const std::string& directory, const Server& server, const std::stri
 
 int run_demo(const std::string& wanted, unsigned port) {
   ::signal(SIGPIPE, SIG_IGN);
+  ::umask(077);  // keys, passwords and what consoles say are nobody else's, whoever of us writes them
   Removed removed;
   std::string directory = wanted;
   if (directory.empty()) {
