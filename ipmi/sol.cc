@@ -17,7 +17,9 @@ namespace {
 constexpr std::uint8_t kActivate = 0x48, kDeactivate = 0x49, kActivationStatus = 0x4a,
                        kInstanceInfo = 0x4b;  // 24.1, 24.2, 24.4, 24.5
 constexpr char kSol = 1, kInstance = 1;
-constexpr char kEncryptedAuthenticated = static_cast<char>(0xc0);  // table 24-2
+// The first auxiliary byte of table 24-2: encrypted and authenticated; and, as ipmitool always asks, with
+// serial alerts deferred instead of failing, and CTS and DCD/DSR deasserted at first.
+constexpr char kPlain = static_cast<char>(0xc0), kDeferred = static_cast<char>(0xc6);
 constexpr std::uint8_t kAlreadyActive = 0x80, kNoPrivilege = 0xd4;
 constexpr std::size_t kRoomAgain = SolStream::kMostOut / 2;
 constexpr milliseconds kHeldLong{600'000};  // had it so long: the next hold-off is short again
@@ -47,9 +49,21 @@ std::string refusal(std::uint8_t completion) {
   }
 }
 
+// Invalid field, not in this state, unspecified: some boards mean the auxiliary bits.
+bool without_reason(std::uint8_t completion) {
+  return completion == 0xcc || completion == 0xd5 || completion == 0xff;
+}
+
 // Whether a BMC that answers so to a question will never answer it better.
 bool never_tells(std::uint8_t completion) {
   return completion != 0 && completion != 0xc0 && completion != 0xc3 && completion != 0xff;
+}
+
+// Table 24-6: the session that has it. Some say 0, and some may mean another id than we do.
+std::optional<std::uint32_t> owner_in(const Result<Response>& info) {
+  if (!info || info->completion != 0 || info->data.size() < 4) return std::nullopt;
+  std::uint32_t owner = get32(info->data, 0);
+  return owner != 0 ? std::make_optional(owner) : std::nullopt;
 }
 
 }  // namespace
@@ -86,7 +100,7 @@ void Sol::open(std::function<void(base::Result<>)> done) {
   return_ = nullptr;
   state_ = State::opening;
   opened_ = std::move(done);
-  took_over_ = asked_again_ = false;
+  took_over_ = asked_again_ = tried_both_ = false;
   run_.emplace();
   waits_for_session_ = !link_.up() && link_.opening();
   if (!link_.up() && !waits_for_session_) {
@@ -121,17 +135,19 @@ void Sol::prepare() {
 
 void Sol::activate() {
   asking_ = true;
-  link_.ask({NetFn::app, kActivate, {kSol, kInstance, kEncryptedAuthenticated, 0, 0, 0}}, Link::Send::once,
-            run_->wrap([this](const Result<Response>& answer) { activated(answer); }));
+  if (!maybe_active_) active_in_ = link_.session();
+  link_.ask({NetFn::app, kActivate, {kSol, kInstance, deferred_ ? kDeferred : kPlain, 0, 0, 0}},
+            Link::Send::once, run_->wrap([this](const Result<Response>& answer) { activated(answer); }));
 }
 
 void Sol::activated(const Result<Response>& answer) {
   if (state_ != State::opening) return;
   asking_ = false;
   if (!answer) {
-    // It may have been done. Then the next try finds it active, and that was us.
-    maybe_active_ = true;
-    if (std::exchange(asked_again_, true) || !link_.up()) return fail_open(answer.error());
+    // If it went out it may have been done. Then the next try finds it active, and that was us.
+    if (answer.error().fault != Fault::again) maybe_active_ = true;
+    if (std::exchange(asked_again_, true) || !link_.up())
+      return fail_open(base::fail(Fault::unavailable, answer.error().what));
     return activate();
   }
   switch (answer->completion) {
@@ -147,13 +163,16 @@ void Sol::activated(const Result<Response>& answer) {
                                                "session is opened again with it")));
       break;
     default:
+      if (!without_reason(answer->completion)) break;
+      deferred_ = !deferred_;  // what worked is kept, and each is tried once
+      if (!std::exchange(tried_both_, true)) return activate();
       break;
   }
   fail_open(base::fail(Fault::unavailable, str(link_.name(), ": ", refusal(answer->completion))));
 }
 
 void Sol::in_use() {
-  if (maybe_active_ && !took_over_) return deactivate_and_try_again();
+  if (maybe_active_ && !took_over_) return ask_whose_it_is();
   auto now = base::Clock::now();
   if (now < let_have_until_) {
     auto left = duration_cast<seconds>(let_have_until_ - now + milliseconds(999)).count();
@@ -168,6 +187,31 @@ void Sol::in_use() {
         base::fail(Fault::unavailable, str(link_.name(), ": Serial over LAN is in use by another session")));
   }
   say("Serial over LAN was in use by another session; it was taken over");
+  deactivate_and_try_again();
+}
+
+// It may be what this line left behind: that is nobody's loss, and no theft. `once`: the session is not worth
+// the answer.
+void Sol::ask_whose_it_is() {
+  if (!tells_owner_) return told_left({});
+  link_.ask({NetFn::app, kInstanceInfo, {kSol, kInstance}}, Link::Send::once,
+            run_->wrap([this](const Result<Response>& info) {
+              if (state_ != State::opening) return;
+              if (info && never_tells(info->completion)) tells_owner_ = false;
+              told_left(owner_in(info));
+            }));
+}
+
+void Sol::told_left(std::optional<std::uint32_t> owner) {
+  bool ours = owner && (*owner == link_.session() || *owner == active_in_ || *owner == owner_);
+  bool another = owner && !ours && link_.session() != 0;
+  if (another || (!ours && base::Clock::now() < let_have_until_)) {
+    maybe_active_ = false;
+    if (another && std::exchange(unanswered_, false)) taken("");  // that was why
+    return in_use();
+  }
+  if (!ours)
+    say("Serial over LAN was still active, perhaps since this line had it before; it was activated anew");
   deactivate_and_try_again();
 }
 
@@ -186,9 +230,11 @@ void Sol::came_up(const Response& answer) {
   // Table 24-2: four auxiliary bytes, the largest payload that the BMC takes, the largest that it sends, its
   // UDP port and VLAN. The port is ours already, whatever some say it is.
   std::size_t size = answer.data.size() >= 6 ? get16(answer.data, 4) : 0;
-  stream_.emplace(SolStream::characters_for(size));
+  stream_.emplace(SolStream::characters_for(size), times_.most_tries);
   state_ = State::open;
-  maybe_active_ = false;
+  maybe_active_ = unanswered_ = false;
+  active_in_ = link_.session();
+  let_have_until_ = {};  // whoever took it has let go of it
   up_since_ = base::Clock::now();
   limit_.cancel();
   tells_owner_ = true;
@@ -222,8 +268,7 @@ void Sol::drive() {
   while (std::optional<std::string> packet = stream_->packet(now))
     if (!link_.send_sol(*packet)) break;  // session_lost() follows and says why
   if (stream_->ended()) return taken("the BMC ended Serial over LAN");
-  if (stream_->unanswered())
-    return taken("the BMC takes no input, it answers no packet (another session may have Serial over LAN)");
+  if (stream_->unanswered()) return no_answer();
   if (std::optional<SolStream::Time> due = stream_->due()) {
     stream_timer_.at(*due, [this] { drive(); });
   } else {
@@ -306,7 +351,7 @@ void Sol::session_lost(const Error& why) {
     maybe_active_ = true;
     break_off(why.what);
   } else if (state_ == State::opening) {
-    if (!waits_for_session_) maybe_active_ = true;
+    if (asking_) maybe_active_ = true;
     fail_open(base::fail(Fault::unavailable, why.what));
   }
 }
@@ -320,7 +365,17 @@ void Sol::break_off(std::string why) {
   wake();
 }
 
-// Somebody else has the SOL, or may have it. For a while it will not be deactivated.
+// Some BMCs go dumb so when the machine is reset, with the activation in place; or it was taken without a
+// word. Whoever opens it next asks which.
+void Sol::no_answer() {
+  maybe_active_ = unanswered_ = true;
+  if (base::Clock::now() - up_since_ >= kHeldLong) hold_off_ = milliseconds(0);
+  break_off(str(link_.name(),
+                ": the BMC takes no input, it answers no packet (another session may have "
+                "Serial over LAN)"));
+}
+
+// Somebody else has the SOL. For a while it will not be deactivated.
 void Sol::taken(std::string why) {
   auto now = base::Clock::now();
   bool held_long = state_ == State::open && now - up_since_ >= kHeldLong;
@@ -334,7 +389,7 @@ void Sol::taken(std::string why) {
 void Sol::let_go() {
   // If this gets lost, the next activation finds the SOL active and knows that it may be ours.
   maybe_active_ = true;
-  link_.ask({NetFn::app, kDeactivate, {kSol, kInstance, 0, 0, 0, 0}}, Link::Send::once,
+  link_.ask({NetFn::app, kDeactivate, {kSol, kInstance, 0, 0, 0, 0}}, Link::Send::parting,
             life_.wrap([this](const Result<Response>& answer) {
               if (answer) maybe_active_ = false;
             }));
@@ -391,11 +446,10 @@ void Sol::told_owner(const Result<Response>& answer) {
   if (state_ != State::open) return;
   bool first = !std::exchange(told_once_, true);
   if (answer && never_tells(answer->completion)) tells_owner_ = false;
-  if (answer && answer->completion == 0 && answer->data.size() >= 4) {
-    // Table 24-6. Some say 0, and some may mean another id than we do.
-    std::uint32_t owner = get32(answer->data, 0), ours = link_.session();
-    if (first) owner_ = owner;
-    if (!first && ours != 0 && owner != 0 && owner != ours && owner != owner_)
+  if (std::optional<std::uint32_t> owner = owner_in(answer)) {
+    std::uint32_t ours = link_.session();
+    if (first) owner_ = *owner;
+    if (!first && ours != 0 && *owner != ours && *owner != owner_)
       return taken("Serial over LAN was taken by another session");
   }
   ask_later();

@@ -19,8 +19,9 @@ namespace oob::ipmi {
 // instance 1, encrypted and authenticated, in the session of its Link. The Link outlives it.
 //
 // A BMC has one SOL, and most let whoever asks take it. This line takes it over when it is in use, and says
-// so. Once it was taken from this line it lets the other have it for half a minute, then for longer and
-// longer up to ten: otherwise two servers would take it from each other for ever.
+// so; what it left active itself it activates anew. Once it was taken from this line it lets the other have
+// it for half a minute, then for longer and longer up to ten: otherwise two servers would take it from each
+// other for ever.
 class Sol final : public console::Line, private SolUser {
  public:
   static constexpr base::milliseconds kOpenLimit{14'000};
@@ -33,6 +34,7 @@ class Sol final : public console::Line, private SolUser {
   struct Times {
     base::milliseconds open_limit = kOpenLimit, settings_limit = kSettingsLimit, ask_every = kAskEvery,
                        first_hold_off = kFirstHoldOff, takeover_pause{200}, takeover_jitter{1300};
+    unsigned most_tries = SolStream::kMostTries;
   };
 
   // `remark` hears what people on the console should know and what is no error; it may be null.
@@ -64,10 +66,13 @@ class Sol final : public console::Line, private SolUser {
   void activate();
   void activated(const Result<Response>& answer);
   void in_use();
+  void ask_whose_it_is();
+  void told_left(std::optional<std::uint32_t> owner);
   void deactivate_and_try_again();
   void came_up(const Response& answer);
   void fail_open(base::Error error);
   void break_off(std::string why);
+  void no_answer();
   void taken(std::string why);
   void let_go();
 
@@ -102,6 +107,10 @@ class Sol final : public console::Line, private SolUser {
   bool asking_ = false;             // Activate Payload is under way
   bool took_over_ = false;          // in this open()
   bool asked_again_ = false;        // likewise
+  bool tried_both_ = false;         // kinds of alerts, likewise
+  bool deferred_ = false;           // ask with serial alerts deferred
+  bool unanswered_ = false;         // the BMC took no input any more: that is why it was broken off
+  std::uint32_t active_in_ = 0;     // the session of the activation that there is, or may be
   // Since the SOL was taken from us.
   base::milliseconds hold_off_{0};  // the next one doubles it
   base::Clock::time_point let_have_until_{}, up_since_{};

@@ -289,7 +289,7 @@ void SolStream::tick(Time now) {
   if (try_again_ && *try_again_ <= now) {
     try_again_.reset();
     // While the BMC talks, the SOL is ours and the network is bad.
-    if (tries_ >= kMostTriesOfAll || (tries_ >= kMostTries && !heard_)) {
+    if (tries_ >= kMostTriesOfAll || (tries_ >= most_tries_ && !heard_)) {
       unanswered_ = true;
     } else {
       send_now_ = true;

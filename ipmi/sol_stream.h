@@ -33,7 +33,8 @@ class SolStream {
   // swaps the bytes or means something else.
   static std::size_t characters_for(std::size_t announced_size);
 
-  explicit SolStream(std::size_t most_characters) : most_(most_characters) {}
+  explicit SolStream(std::size_t most_characters, unsigned most_tries = kMostTries)
+      : most_(most_characters), most_tries_(most_tries) {}
 
   // A SOL payload from the BMC. One that makes no sense is passed over.
   void receive(Bytes payload, Time now);
@@ -105,6 +106,7 @@ class SolStream {
 
   // To the BMC.
   const std::size_t most_;
+  const unsigned most_tries_;
   std::string out_;  // the first on_way_ bytes are in the packet under way
   std::size_t on_way_ = 0;
   std::optional<std::size_t> break_at_;  // in out_

@@ -25,6 +25,19 @@ std::string bytes(std::initializer_list<int> values) {
   return all;
 }
 
+// Some of its requests fail before they go out.
+struct CrowdedLink : FakeLink {
+  explicit CrowdedLink(base::Loop& loop) : FakeLink(loop), loop(loop) {}
+  void ask(Request request, Send how, std::function<void(base::Result<Response>)> done) override {
+    if (request.command != kActivate || unsent == 0)
+      return FakeLink::ask(std::move(request), how, std::move(done));
+    --unsent;
+    loop.post([done = std::move(done)] { done(base::fail(Fault::again, "fake: was not sent")); });
+  }
+  base::Loop& loop;
+  unsigned unsent = 0;  // activations
+};
+
 struct SolTest : testing::Test {
   SolTest() {
     // A BMC where all is well; its port is byte-swapped.
@@ -105,8 +118,33 @@ struct SolTest : testing::Test {
     return wait_and_read();
   }
 
+  // Who has the SOL, as the BMC says; 0: it does not say.
+  void set_owner(std::uint32_t owner) {
+    bmc[kInfo] = FakeLink::Reply{0, ""};
+    put32(bmc[kInfo]->data, owner);
+    bmc[kInfo]->data.append(8, '\0');
+  }
+  // Opens it, then the BMC answers to no input any more.
+  void open_and_get_no_answer() {
+    times.most_tries = 1;
+    times.ask_every = milliseconds(60'000);
+    make();
+    open_well();
+    turns(10);  // it was told whose it is
+    ASSERT_EQ(asked(kInfo), 1);
+    sol->write("x");
+    ASSERT_EQ(lost(), kNoAnswer);
+    sol->close();
+  }
+  static constexpr const char* kNoAnswer =
+      "error: fake: the BMC takes no input, it answers no packet (another session may have Serial over LAN)";
+  static constexpr const char* kTakenOver =
+      "Serial over LAN was in use by another session; it was taken over";
+  static constexpr const char* kStillActive =
+      "Serial over LAN was still active, perhaps since this line had it before; it was activated anew";
+
   base::Loop loop;
-  FakeLink link{loop};
+  CrowdedLink link{loop};
   std::map<std::uint8_t, std::optional<FakeLink::Reply>> bmc;
   std::map<std::uint8_t, std::vector<std::optional<FakeLink::Reply>>> first;  // answered before those
   std::map<char, std::string> parameters{{3, bytes({12, 96})}, {4, bytes({7, 20})}, {6, bytes({10})}};
@@ -270,6 +308,97 @@ TEST_F(SolTest, TakesWhatALostSessionLeftForItsOwn) {
   EXPECT_TRUE(remarks.empty());
 }
 
+TEST_F(SolTest, KnowsWhatItLeftInAFormerSession) {
+  open_well();
+  link.go_down("no answer");
+  EXPECT_EQ(wait_and_read(), "error: no answer");
+  sol->close();
+  link.session_id = 0x55667788;  // and the owner is the former one
+  first[kActivate] = {FakeLink::Reply{0x80, ""}};
+  open_well();
+  EXPECT_EQ(asked(kDeactivate), 1);
+  EXPECT_TRUE(remarks.empty());
+}
+
+TEST_F(SolTest, SaysSoWhereItCanNotKnowWhoseItWas) {
+  for (auto untold :
+       {FakeLink::Reply{0, std::string(12, '\0')}, FakeLink::Reply{0xcc, ""}, FakeLink::Reply{0, "abc"}}) {
+    remarks.clear();
+    make();
+    bmc[kInfo] = untold;
+    first[kActivate] = {std::nullopt, FakeLink::Reply{0x80, ""}};
+    int before = asked(kDeactivate);
+    open_well();
+    EXPECT_EQ(asked(kDeactivate), before + 1);
+    EXPECT_EQ(remarks, std::vector<std::string>{kStillActive});
+    sol->close();
+    turns(5);
+  }
+}
+
+TEST_F(SolTest, SaysWhomItTakesOverFromAfterALostSession) {
+  open_well();
+  link.go_down("no answer");
+  EXPECT_EQ(wait_and_read(), "error: no answer");
+  sol->close();
+  set_owner(0x99);
+  first[kActivate] = {FakeLink::Reply{0x80, ""}};
+  open_well();
+  EXPECT_EQ(asked(kDeactivate), 1);
+  EXPECT_EQ(remarks, std::vector<std::string>{kTakenOver});
+}
+
+TEST_F(SolTest, DoesNotTakeForItsOwnWhatItNeverAskedFor) {
+  link.come_up();
+  link.unsent = 2;
+  EXPECT_EQ(open(), "fake: was not sent");
+  link.unsent = 1;
+  first[kActivate] = {FakeLink::Reply{0x80, ""}};
+  EXPECT_EQ(open(), "");
+  EXPECT_EQ(remarks, std::vector<std::string>{kTakenOver});
+
+  // The session goes before there is an activation.
+  settings.retries = 3;
+  make();
+  remarks.clear();
+  int activations = asked(kActivate);
+  auto answer = link.answer;
+  link.answer = [&](const Request& request) {
+    if (request.command == kGet) link.go_down("cable out");
+    return answer(request);
+  };
+  EXPECT_EQ(open(), "cable out");
+  link.answer = answer;
+  ASSERT_EQ(asked(kActivate), activations);
+  first[kActivate] = {FakeLink::Reply{0x80, ""}};
+  open_well();
+  EXPECT_EQ(remarks, std::vector<std::string>{kTakenOver});
+}
+
+TEST_F(SolTest, DefersSerialAlertsForABmcThatRefusesWithoutAReason) {
+  const std::string plain = bytes({1, 1, 0xc0, 0, 0, 0}), deferred = bytes({1, 1, 0xc6, 0, 0, 0});
+  auto wanted = [&] {
+    std::vector<std::string> all;
+    for (const auto& ask : link.asked)
+      if (ask.request.command == kActivate) all.push_back(ask.request.data);
+    link.asked.clear();
+    return all;
+  };
+  link.come_up();
+  for (std::uint8_t code : {0xcc, 0xd5, 0xff}) {
+    bmc[kActivate]->completion = code;
+    EXPECT_NE(open().find("fake: "), std::string::npos);
+    EXPECT_EQ(wanted(), (std::vector<std::string>{plain, deferred}));
+  }
+  bmc[kActivate]->completion = 0;
+  first[kActivate] = {FakeLink::Reply{0xcc, ""}};
+  EXPECT_EQ(open(), "");
+  EXPECT_EQ(wanted(), (std::vector<std::string>{plain, deferred}));
+  sol->close();
+  EXPECT_EQ(open(), "");
+  EXPECT_EQ(wanted(), std::vector<std::string>{deferred}) << "what worked";
+}
+
 TEST_F(SolTest, AsksForMorePrivilegeAndOpensWithIt) {
   link.come_up();
   link.more_privilege = 1;
@@ -384,6 +513,36 @@ TEST_F(SolTest, LetsAThiefHaveItForLongerAndLonger) {
   EXPECT_EQ(remarks.size(), 3u);
 }
 
+TEST_F(SolTest, LetsAThiefHaveItThoughAnActivationWasNotAnswered) {
+  open_well();
+  link.sol_says(bytes({0, 0, 0, 0x10}));
+  EXPECT_EQ(lost(), "error: fake: the BMC ended Serial over LAN");
+  sol->close();
+  set_owner(0);
+  first[kActivate] = {std::nullopt, FakeLink::Reply{0x80, ""}};
+  EXPECT_NE(open().find("was taken by another session; trying again in "), std::string::npos);
+  EXPECT_EQ(asked(kDeactivate), 0);
+}
+
+TEST_F(SolTest, ActivatesAnewAtOnceWhereTheBmcTakesNoInput) {
+  open_and_get_no_answer();
+  EXPECT_EQ(asked(kDeactivate), 0);
+  first[kActivate] = {FakeLink::Reply{0x80, ""}};
+  EXPECT_EQ(open(), "");
+  EXPECT_EQ(asked(kDeactivate), 1);
+  EXPECT_TRUE(remarks.empty());
+}
+
+TEST_F(SolTest, LetsAThiefHaveItThatWasFoundWhenTheBmcTookNoInput) {
+  open_and_get_no_answer();
+  set_owner(0x99);
+  bmc[kActivate]->completion = 0x80;
+  EXPECT_NE(open().find("was taken by another session; trying again in "), std::string::npos);
+  EXPECT_NE(open().find("was taken by another session; trying again in "), std::string::npos);
+  EXPECT_EQ(asked(kDeactivate), 0);
+  EXPECT_TRUE(remarks.empty());
+}
+
 TEST_F(SolTest, OpensAgainAtOnceWhereNobodyElseTookIt) {
   open_well();
   link.sol_says(bytes({1, 0, 0, 0x10}) + "bye");
@@ -448,7 +607,7 @@ TEST_F(SolTest, DeactivatesWhenItIsClosedAndCallsNobodyAfterIt) {
   sol->close();
   sol->close();
   EXPECT_EQ(asked(kDeactivate), 1);
-  EXPECT_EQ(link.asked.back().how, Link::Send::once);
+  EXPECT_EQ(link.asked.back().how, Link::Send::parting);
   auto end = base::Clock::now() + milliseconds(30);
   run_until(loop, [&] { return base::Clock::now() > end; });
   EXPECT_FALSE(called);
