@@ -320,6 +320,16 @@ TEST_F(SolTest, KnowsWhatItLeftInAFormerSession) {
   EXPECT_TRUE(remarks.empty());
 }
 
+TEST_F(SolTest, KnowsWhatItAskedForInAFormerSession) {
+  link.come_up();
+  first[kActivate] = {std::nullopt, std::nullopt, FakeLink::Reply{0x80, ""}};
+  EXPECT_EQ(open(), "fake: no answer");
+  link.session_id = 0x55667788;
+  EXPECT_EQ(open(), "");
+  EXPECT_EQ(asked(kDeactivate), 1);
+  EXPECT_TRUE(remarks.empty());
+}
+
 TEST_F(SolTest, SaysSoWhereItCanNotKnowWhoseItWas) {
   for (auto untold :
        {FakeLink::Reply{0, std::string(12, '\0')}, FakeLink::Reply{0xcc, ""}, FakeLink::Reply{0, "abc"}}) {
