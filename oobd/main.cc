@@ -3,9 +3,11 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "console/dispatcher.h"
 #include "oobd/check.h"
 #include "oobd/config.h"
+#include "oobd/core_dumps.h"
 #include "oobd/ctl.h"
 #include "oobd/demo.h"
 #include "oobd/server.h"
@@ -151,6 +153,8 @@ int main(int count, char** values) {
   bool words_allowed = what == "ctl" || what == "help";
   if (!line.fault.empty()) return complain(line.fault);
   if (!words_allowed && !line.words.empty()) return complain(what + ": '" + line.words[0] + "' is too much");
+  if (what == "serve" || what == "check" || what == "demo")  // they read passwords and keys
+    if (auto forbidden = oob::forbid_core_dumps(); !forbidden) oob::base::log(forbidden.error().what);
   if (what == "serve") return oob::run_serve(line.file);
   if (what == "check") return oob::run_check(line.file, line.bmc);
   if (what == "demo") return oob::run_demo(line.directory, line.port);

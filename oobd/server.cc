@@ -48,8 +48,6 @@ void raise_limits() {
     files.rlim_cur = files.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &files) < 0) base::log("the limit of open files could not be raised");
   }
-  rlimit none{0, 0};  // a core file would hold host keys and what consoles said
-  if (::setrlimit(RLIMIT_CORE, &none) < 0) base::log("core files could not be turned off");
 }
 
 }  // namespace
