@@ -24,6 +24,15 @@ std::string joined(const std::vector<int>& numbers) {
   return text.empty() ? "none" : text;
 }
 
+constexpr int kOpen = 1;
+
+bool open_to_strangers(const BmcReport& report) { return report.suite_0_open || report.anonymous_open; }
+bool power_works(const BmcReport& report) { return report.privilege >= Privilege::op; }
+// What it does not say is not held against it.
+bool sol_works(const BmcReport& report) {
+  return report.sol_enabled.value_or(true) && report.sol_privilege <= report.highest;
+}
+
 }  // namespace
 
 std::string report_text(const std::string& name, const BmcReport& report, bool power, bool sol, bool colour) {
@@ -40,16 +49,17 @@ std::string report_text(const std::string& name, const BmcReport& report, bool p
     line("session", str("NONE: ", printable(report.session_trouble)), true);
   }
   if (!report.answers) return text;
-  line("suites", report.suites ? joined(*report.suites) : "it does not say");
+  std::string suites = report.suites ? joined(*report.suites) : "it does not say";
+  line("suites", report.suites_cut ? suites + ", and more than could be read in time" : suites);
   if (report.suite_0_open)
     line("suite 0", "OPEN: anybody gets in without a password; disable cipher suite 0 in the BMC", true);
   if (report.anonymous_open)
     line("anonymous", "OPEN: the user without a name has no password; disable user 1 in the BMC", true);
-  if (!report.suite_0_open && !report.anonymous_open)
-    line("strangers", "neither suite 0 nor an anonymous user");
+  if (!open_to_strangers(report))
+    line("strangers", report.strangers_tried ? "neither suite 0 nor an anonymous user" : "not tried");
   if (report.kg_set) line("Kg", *report.kg_set ? "set" : "not set");
   if (!report.session_trouble.empty()) return text;
-  if (power && report.privilege < Privilege::op)
+  if (power && !power_works(report))
     line("power",
          str("NO: the user's privilege is ", ipmi::name_of(report.privilege), ", power needs operator"),
          true);
@@ -58,12 +68,29 @@ std::string report_text(const std::string& name, const BmcReport& report, bool p
     line("SOL", "it does not say whether it is enabled");
   } else if (!*report.sol_enabled) {
     line("SOL", "DISABLED: ipmitool sol set enabled true", true);
+  } else if (!sol_works(report)) {
+    line("SOL",
+         str("NO: the user's privilege is ", ipmi::name_of(report.highest), ", its SOL takes ",
+             ipmi::name_of(report.sol_privilege), " and more"),
+         true);
   } else {
     line("SOL", str("enabled, ", report.sol_baud ? str(report.sol_baud, " baud") : "rate not told"));
     if (report.sol_privilege != Privilege::none)
       line("", str("for users with privilege ", ipmi::name_of(report.sol_privilege), " and more"));
   }
   return text;
+}
+
+int verdict(const BmcReport& report, bool power, bool sol) {
+  if (open_to_strangers(report)) return kOpen;
+  bool works =
+      report.session_trouble.empty() && (!power || power_works(report)) && (!sol || sol_works(report));
+  return works ? 0 : static_cast<int>(base::Fault::unavailable);
+}
+
+int worse(int one, int other) {
+  if (one == kOpen || other == kOpen) return kOpen;
+  return one != 0 ? one : other;
 }
 
 int run_check_bmc(const Config& config) {
@@ -90,8 +117,7 @@ int run_check_bmc(const Config& config) {
         loop, blocking, gate, std::move(settings), [&, name = name](const BmcReport& report) {
           std::fputs(report_text(name, report, power.count(name), sol.count(name), colour).c_str(), stdout);
           std::fflush(stdout);
-          if (!report.session_trouble.empty()) status = static_cast<int>(base::Fault::unavailable);
-          if ((report.suite_0_open || report.anonymous_open) && status == 0) status = 1;
+          status = worse(status, verdict(report, power.count(name), sol.count(name)));
           if (--left == 0) loop.stop();
         }));
   }
