@@ -1,6 +1,7 @@
 #include "console/console.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace oob::console {
 
@@ -17,6 +18,14 @@ constexpr milliseconds kPatience{200};          // reading pauses so long for a 
 constexpr unsigned kEmptyTicks = 5;
 constexpr std::size_t kFast = 50;    // bytes a millisecond: a pty's 4 KiB hold them for the slowest pace
 constexpr std::size_t kFlood = 400;  // from here on waiting for bytes costs less than missing them
+
+// A reason without its digits: a countdown is no news.
+std::string kind_of(const std::string& reason) {
+  std::string kind;
+  std::copy_if(reason.begin(), reason.end(), std::back_inserter(kind),
+               [](char c) { return c < '0' || c > '9'; });
+  return kind;
+}
 
 }  // namespace
 
@@ -56,11 +65,18 @@ void Console::opened(const base::Result<>& result) {
   }
   reopening_ = false;
   why_down_.clear();
+  told_down_.reset();
   wait_for_bytes();
 }
 
 void Console::went_down(const base::Error& error) {
-  bool news = state_ == State::up || why_down_.empty();
+  std::string kind = kind_of(error.what);
+  bool news = state_ == State::up || !told_down_;
+  auto now = base::Clock::now();
+  if (!news && kind != *told_down_ && now - reason_changed_at_ >= kReasons) {
+    news = true;
+    reason_changed_at_ = now;
+  }
   state_ = State::down;
   line_->close();
   if (paced_) {
@@ -68,6 +84,7 @@ void Console::went_down(const base::Error& error) {
     paced_ = false;
   }
   if (news) {
+    told_down_ = std::move(kind);
     transcript_->mark("down", error.what);
     announce(str("line down: ", error.what));
     in_.event("line.down", error.what);
@@ -89,7 +106,8 @@ void Console::reopen() {
   }
   failures_ = 0;
   reopening_ = true;
-  why_down_.clear();  // whoever ordered it is told how it went
+  why_down_.clear();
+  told_down_.reset();  // whoever ordered it is told how it went
   open();
 }
 
@@ -101,7 +119,8 @@ void Console::replace_line(std::unique_ptr<Line> line) {
   state_ = State::closed;
   failures_ = 0;
   why_down_ = "changed by a reload";
-  tell_room();  // who waits to type learns that it is lost
+  told_down_.reset();  // if the new line does not open, that is news
+  tell_room();         // who waits to type learns that it is lost
   transcript_->mark("down", why_down_);
   announce(str("line down: ", why_down_));
   open();

@@ -43,6 +43,9 @@ class Console final : private Pace::Reader {
   static constexpr base::milliseconds kOffer{
       20'000};  // how long a free keyboard is kept for the next in the queue
 
+  // Between two remarks that a line which stays down does so for another reason now.
+  static constexpr base::milliseconds kReasons{10'000};
+
   Console(Surroundings surroundings, std::string device, std::unique_ptr<Line> line);
   // Tells every watcher that it is gone().
   ~Console();
@@ -111,6 +114,8 @@ class Console final : private Pace::Reader {
   Scrollback scrollback_;
   State state_ = State::closed;
   std::string why_down_;
+  std::optional<std::string> told_down_;         // that reason without its digits; empty: the next is told
+  base::Clock::time_point reason_changed_at_{};  // when it was last told that the reason is another
   base::Micros last_output_ = 0;
 
   base::Timer retry_;

@@ -258,6 +258,36 @@ TEST_F(ConsoleTest, TriesALineAgainThatCouldNotBeOpenedAndSaysSoOnce) {
   ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::up; }));
 }
 
+TEST_F(ConsoleTest, TellsWhenALineStaysDownForAnotherReasonButNoCountdown) {
+  open();
+  Person alice(*console, "alice");
+  auto fails_for = [&](const std::string& why) {
+    line->refuse_open = why;
+    line->come_back();
+    return run_until(loop, [&] { return console->why_down() == why; });
+  };
+  line->unplug("taken");
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::down; }));
+  EXPECT_TRUE(fails_for("taken by another; again in 23 s"));
+  EXPECT_TRUE(fails_for("taken by another; again in 9 s"));
+  EXPECT_TRUE(fails_for("no answer"));  // too soon after the last: told by `list` alone
+  EXPECT_EQ(alice.remarks,
+            (std::vector<std::string>{"line down: taken", "line down: taken by another; again in 23 s"}));
+  EXPECT_EQ(events,
+            (std::vector<std::string>{"line.down taken", "line.down taken by another; again in 23 s"}));
+}
+
+TEST_F(ConsoleTest, TellsWhyALineThatAReloadChangedDoesNotOpen) {
+  open();
+  Person alice(*console, "alice");
+  auto other = std::make_unique<FakeLine>(loop);
+  other->refuse_open = "/dev/ttyUSB9: No such file or directory";
+  console->replace_line(std::move(other));
+  ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::down; }));
+  EXPECT_EQ(alice.remarks, (std::vector<std::string>{"line down: changed by a reload",
+                                                     "line down: /dev/ttyUSB9: No such file or directory"}));
+}
+
 TEST_F(ConsoleTest, KeepsItsPeopleWhenItsLineIsReplaced) {
   open();
   Person alice(*console, "alice");
