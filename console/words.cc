@@ -96,4 +96,12 @@ std::string_view rest_after(std::string_view line, unsigned words) {
   return line.substr(at);
 }
 
+std::string_view only_nearest(std::string_view word, const std::vector<std::string_view>& known) {
+  std::string_view near = base::nearest(word, known);
+  if (near.empty()) return near;
+  std::size_t least = base::edit_distance(word, near);
+  auto as_near = [&](std::string_view other) { return base::edit_distance(word, other) == least; };
+  return std::count_if(known.begin(), known.end(), as_near) == 1 ? near : std::string_view();
+}
+
 }  // namespace oob::console

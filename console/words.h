@@ -25,4 +25,8 @@ std::string quote_word(std::string_view word);
 // fewer words.
 std::string_view rest_after(std::string_view line, unsigned words);
 
+// The one of `known` that a mistyped `word` is nearest to, for words where a wrong guess does harm: empty
+// when none is near, and when two are as near ("of" is "on" as well as "off").
+std::string_view only_nearest(std::string_view word, const std::vector<std::string_view>& known);
+
 }  // namespace oob::console

@@ -86,5 +86,16 @@ TEST(Words, LeaveTheTextBehindThemUntouched) {
   EXPECT_EQ(rest_after(" all", 0), " all");
 }
 
+TEST(Words, AreNotGuessedAtWhenTwoAreAsNear) {
+  const std::vector<std::string_view> known = {"status", "on", "off", "cycle", "reset", "soft"};
+  EXPECT_EQ(only_nearest("of", known), "");
+  EXPECT_EQ(only_nearest("onf", known), "");
+  EXPECT_EQ(only_nearest("offf", known), "off");
+  EXPECT_EQ(only_nearest("cylce", known), "cycle");
+  EXPECT_EQ(only_nearest("stauts", known), "status");
+  EXPECT_EQ(only_nearest("shutdown", known), "");
+  EXPECT_EQ(only_nearest("on", {}), "");
+}
+
 }  // namespace
 }  // namespace oob::console
