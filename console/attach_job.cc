@@ -504,11 +504,13 @@ void AttachJob::power_key(std::string_view key) {
   power_ = kKeys[at];
   if (power_ == PowerAction::on) return do_power();
   const Device* device = core_.inventory.find(device_);
-  confirmation_ = device ? confirmation_for(device_, {device}, *power_) : Confirmation{};
+  confirmation_ = device ? confirmation_for(device_, {device}, *power_, core_.inventory) : Confirmation{};
   if (confirmation_.names.empty()) {
     escape_.ask_key(str(deed_of(*power_, device_), "? type y"), keys_);
   } else {
-    escape_.ask_text(str(confirmation_.why, "; type ", device_, " to ", deed_of(*power_, "it")), keys_);
+    std::string what = confirmation_.names == device_ ? "it" : device_;
+    escape_.ask_text(str(confirmation_.why, "; type ", confirmation_.names, " to ", deed_of(*power_, what)),
+                     keys_);
   }
   limit_answer();
 }
@@ -524,15 +526,20 @@ void AttachJob::tell_power() {
   Result<Chassis*> chassis = chassis_of(core_, device_);
   if (!chassis) return say(chassis.error().what);
   (*chassis)->power(stay_.wrap([this](const Result<PowerState>& state) {
-    say(str(device_, ": power ", state ? name_of(*state) : state.error().what));
+    say(str(device_, ": ", state ? str("power ", name_of(*state)) : state.error().what));
   }));
 }
 
-// Everybody on the console is told, so nothing is left to say here.
+// Everybody on the console is told of a deed that is begun; when there are too many, none is.
 void AttachJob::do_power() {
   PowerAction action = *std::exchange(power_, std::nullopt);
+  Result<> still = still_confirmed(confirmation_, {device_}, action, core_.inventory);
+  if (!still) return say(still.error().what);
+  bool full = core_.deeds->under_way() >= Deeds::kMost;
   core_.deeds->begin(core_, power_order(core_, visitor_, device_, action, PowerJob::kWait),
-                     [](const Result<PowerOutcome>&) {});
+                     stay_.wrap([this, full](const Result<PowerOutcome>& result) {
+                       if (full && !result) say(result.error().what);
+                     }));
 }
 
 void AttachJob::replay(unsigned lines) {

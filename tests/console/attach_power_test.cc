@@ -124,4 +124,60 @@ TEST(AttachPower, ARightLostBeforeTheAnswerIsLost) {
   EXPECT_TRUE(rack.bmc->asked.empty());
 }
 
+TEST(AttachPower, ADeviceThatIsProtectedBeforeTheAnswerStaysAsItIs) {
+  Rack rack;
+  rack.alice->type("\005c!f");
+  ASSERT_TRUE(rack.alice->wait_for("[oobd: switch r1 off? type y]"));
+  rack.inventory.find("r1")->is_protected = true;
+  rack.alice->type("y");
+  EXPECT_TRUE(rack.alice->wait_for("[oobd: not done: now r1 is protected]"));
+  EXPECT_TRUE(rack.bmc->asked.empty());
+  rack.alice->type("\005c!fr1\r");
+  EXPECT_TRUE(rack.alice->wait_for("[oobd: alice: power off: off]"));
+}
+
+TEST(AttachPower, WantsTheNameOfAProtectedDeviceOfTheSameBmc) {
+  Rack rack;
+  rack.power("r2");
+  rack.inventory.find("r2")->is_protected = true;
+  rack.alice->type("\005c!fr1\r");
+  ASSERT_TRUE(rack.alice->wait_for("r2 is powered by the same BMC; type r2 to switch r1 off: "));
+  ASSERT_TRUE(rack.alice->wait_for("nothing was done"));
+  EXPECT_TRUE(rack.bmc->asked.empty());
+  rack.alice->type("\005c!fr2\r");
+  EXPECT_TRUE(rack.alice->wait_for("[oobd: alice: power off: off]"));
+}
+
+TEST(AttachPower, SaysWhyTheStateIsNotKnown) {
+  Rack rack;
+  rack.bmc->refusal = base::fail(base::Fault::unavailable, "chassis status: 192.0.2.1:623: wrong password");
+  rack.alice->type("\005c!s");
+  EXPECT_TRUE(rack.alice->wait_for("[oobd: r1: chassis status: 192.0.2.1:623: wrong password]"));
+}
+
+TEST(AttachPower, SaysThatTooManyActionsAreUnderWay) {
+  Rack rack;
+  FakeChassis& other = rack.power("r2", "bmc2");
+  other.holds = true;
+  Visitor visitor;
+  visitor.who = {"alice", "SHA256:test", "192.0.2.9"};
+  for (std::size_t i = 0; i < Deeds::kMost; ++i)
+    rack.core.deeds->begin(
+        rack.core, power_order(rack.core, visitor, "r2", PowerAction::cycle, base::milliseconds(30'000)),
+        [](const base::Result<PowerOutcome>&) {});
+  rack.alice->type("\005c!o");
+  EXPECT_TRUE(rack.alice->wait_for("[oobd: 256 actions are under way; nothing was done]"));
+  EXPECT_TRUE(rack.bmc->asked.empty());
+}
+
+TEST(AttachPower, TellsOnceThatTheChassisIsBusy) {
+  Rack rack;
+  rack.bmc->refusal = base::fail(base::Fault::busy, "another action is under way");
+  rack.alice->type("\005c!o");
+  ASSERT_TRUE(rack.alice->wait_for("[oobd: alice: power on: another action is under way]"));
+  rack.alice->type("\005c!s");
+  ASSERT_TRUE(rack.alice->wait_for("[oobd: r1: another action is under way]"));
+  EXPECT_EQ(rack.alice->out.find("[oobd: another action is under way]"), std::string::npos);
+}
+
 }  // namespace oob::console

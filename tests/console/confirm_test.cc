@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/console/visit.h"
+
 namespace oob::console {
 namespace {
 
@@ -58,6 +60,60 @@ TEST(Confirm, WantsAGlobAsGivenAndEachProtectedDeviceBesidesIt) {
   EXPECT_FALSE(confirmed("edge1,edge2,uplink", "*", all));
   EXPECT_TRUE(confirmed("uplink,*,edge2", "*", all));
   EXPECT_EQ(confirmation_for("e*", {&rack.edge1, &rack.edge1}, PowerAction::cycle).names, "e*");
+}
+
+TEST(Confirm, WantsTheGuardedDevicesOfTheSameBmcNamedToo) {
+  test::Board board;
+  board.power("r1", "t7");
+  board.power("r2", "t7");
+  board.power("x1", "t8");
+  Device &free = *board.inventory.find("r1"), &other = *board.inventory.find("r2"),
+         &apart = *board.inventory.find("x1");
+  apart.is_protected = true;
+  auto needed = [&](const std::string& pattern, const std::vector<const Device*>& devices,
+                    PowerAction action = PowerAction::off) {
+    return confirmation_for(pattern, devices, action, board.inventory);
+  };
+  EXPECT_EQ(needed("r1", {&free}).names, "");
+  other.is_protected = true;
+  EXPECT_EQ(needed("r1", {&free}).names, "r2");
+  EXPECT_EQ(needed("r1", {&free}).why, "r2 is powered by the same BMC");
+  EXPECT_EQ(needed("r1", {&free}, PowerAction::on).names, "");
+  EXPECT_EQ(needed("r*", {&free, &other}).names, "r*,r2");
+  EXPECT_EQ(needed("r*", {&free, &other}).why, "2 devices; r2 is protected");
+  auto yes = confirms("r2", needed("r1", {&free}), "r1", {&free});
+  EXPECT_TRUE(yes && *yes);
+  yes = confirms("r1", needed("r1", {&free}), "r1", {&free});
+  EXPECT_TRUE(yes && !*yes);
+  free.is_protected = true;
+  EXPECT_EQ(needed("r1", {&free}).names, "r1,r2");
+  other.carries_oob = true;
+  EXPECT_EQ(needed("r1", {&free}).why,
+            "r1 is protected; r2, which carries this board's own uplink, is powered by the same BMC: you may "
+            "lock yourself out");
+  other.chassis = nullptr;
+  EXPECT_EQ(needed("r1", {&free}).names, "r1");
+}
+
+TEST(Confirm, DoesNotStandWhenADeviceIsGuardedBeforeTheAnswer) {
+  test::Board board;
+  board.power("r1", "t7");
+  board.power("r2", "t7");
+  Device &one = *board.inventory.find("r1"), &other = *board.inventory.find("r2");
+  EXPECT_TRUE(still_confirmed({}, {"r1", "gone"}, PowerAction::off, board.inventory));
+  one.is_protected = true;
+  base::Result<> still = still_confirmed({}, {"r1"}, PowerAction::off, board.inventory);
+  ASSERT_FALSE(still);
+  EXPECT_EQ(still.error().fault, base::Fault::failed);
+  EXPECT_EQ(still.error().what, "not done: now r1 is protected");
+  EXPECT_TRUE(still_confirmed({}, {"r1"}, PowerAction::on, board.inventory));
+  EXPECT_TRUE(still_confirmed({"r1", ""}, {"r1"}, PowerAction::off, board.inventory));
+  other.is_protected = true;
+  still = still_confirmed({"r1", ""}, {"r1"}, PowerAction::off, board.inventory);
+  ASSERT_FALSE(still);
+  EXPECT_EQ(still.error().what, "not done: now r2 is powered by the same BMC");
+  one.is_protected = false;  // wants less than was confirmed
+  EXPECT_TRUE(still_confirmed({"r1,r2", ""}, {"r1"}, PowerAction::off, board.inventory));
 }
 
 TEST(Confirm, RefusesANameOfSomethingElse) {
