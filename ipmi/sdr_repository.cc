@@ -80,6 +80,7 @@ void SdrRepository::device_id(const Response& response) {
   bool has_repository = (support & 0x02) != 0;
   if (!has_repository && has_device_sdrs_) source_ = Source::device;
   asked_ = {};
+  asked_session_ = link_.session();
   asked_.device = response.data.substr(0, 255);
   ask_info();
 }
@@ -106,7 +107,9 @@ void SdrRepository::info(const Response& response) {
     bool changes = (get8(data, 1) & 0x80) != 0;  // then there is an indicator, not always a time
     if (changes && data.size() >= 6) asked_.addition = get32(data, 2);
   }
-  if (known_ && known_stamp_ == asked_) return finish(known_);
+  // Time stamps that say nothing are those of other records too, once the BMC has started anew.
+  bool same_start = asked_session_ != 0 && known_session_ == asked_session_;
+  if (known_ && known_stamp_ == asked_ && (asked_.has_clock() || same_start)) return finish(known_);
   if (cache_file_.empty() || !asked_.has_clock() || known_) return walk();
   look_into_cache();
 }
@@ -224,6 +227,7 @@ void SdrRepository::keep() {
 void SdrRepository::take(const SdrStamp& stamp, const std::vector<std::string>& records) {
   known_ = std::make_shared<const SensorRecords>(records);
   known_stamp_ = stamp;
+  known_session_ = asked_session_;
   finish(known_);
 }
 

@@ -17,7 +17,8 @@ namespace oob::ipmi {
 
 // Reads a BMC's sensor data records (IPMI 2.0 rev 1.1, 33.9 to 33.12) or, where it keeps no repository, its
 // device SDRs (35.2 to 35.4), and keeps them: in memory, and in a file under the time stamps that they have.
-// Owned by its Sensors; all from the loop.
+// Those of a BMC without a clock (SdrStamp::has_clock()) are kept in memory alone, for as long as the session
+// with it lasts. Owned by its Sensors; all from the loop.
 class SdrRepository {
  public:
   using Records = std::shared_ptr<const SensorRecords>;
@@ -83,6 +84,7 @@ class SdrRepository {
   Source source_ = Source::repository;
   bool has_device_sdrs_ = false;
   SdrStamp asked_, known_stamp_;
+  std::uint32_t asked_session_ = 0, known_session_ = 0;  // Link::session() as the reading began
   Records known_;
   Walk walk_;
   base::Timer limit_;

@@ -173,6 +173,11 @@ TEST(SdrRepository, DoesNotTrustAFileOfABmcWithoutAClock) {
     world.bmc.pieces = 0;
     EXPECT_EQ(size(world.get()), 11u);
     EXPECT_EQ(world.bmc.pieces, 0);  // but in memory
+    // Until it may have started anew.
+    ++world.link.session_id;
+    world.bmc.records[0].swap(world.bmc.records[1]);
+    EXPECT_EQ(size(world.get()), 11u);
+    EXPECT_GT(world.bmc.pieces, 0);
     world.restart();
     EXPECT_EQ(size(world.get()), 11u);
     EXPECT_GT(world.bmc.pieces, 0);
