@@ -124,16 +124,17 @@ console::LogEvent describe(const SelRecord& record, const SensorRecords& sensors
     shown.text = text_of(event, sensor);
   } else if (record.type >= 0xe0) {
     shown.type = "OEM";
-    shown.text = str("OEM record ", hex_byte(record.type), ", data ", base::hex(bytes.substr(3)));
+    shown.text = str("record ", hex_byte(record.type), ", data ", base::hex(bytes.substr(3)));
   } else if (record.type >= 0xc0) {
     unsigned manufacturer = get16(bytes, 7) | get8(bytes, 9) << 16u;  // IANA enterprise number
     shown.type = "OEM";
-    shown.text = str("OEM record ", hex_byte(record.type), ", manufacturer ", manufacturer, ", data ",
+    shown.text = str("record ", hex_byte(record.type), ", manufacturer ", manufacturer, ", data ",
                      base::hex(bytes.substr(10)));
   } else {
     shown.type = "Unknown";
     shown.text = str("record of type ", hex_byte(record.type), ", data ", base::hex(bytes.substr(7)));
   }
+  if (shown.sensor.empty()) shown.sensor = shown.type;
   return shown;
 }
 

@@ -84,12 +84,13 @@ TEST(Sel, ShowsWhatOnlyTheVendorKnows) {
   LogEvent oem = shown(
       "0100c00000005f5701000102030405"
       "06");
-  EXPECT_EQ(oem.text, "OEM record C0h, manufacturer 343, data 010203040506");
+  EXPECT_EQ(oem.text, "record C0h, manufacturer 343, data 010203040506");
   EXPECT_EQ(oem.time, 0x5f000000LL * 1'000'000);
   oem = shown("0100e0000102030405060708090a0b0c");
-  EXPECT_EQ(oem.text, "OEM record E0h, data 000102030405060708090a0b0c");
+  EXPECT_EQ(oem.text, "record E0h, data 000102030405060708090a0b0c");
   EXPECT_EQ(oem.time, 0);
   EXPECT_EQ(oem.type, "OEM");
+  EXPECT_EQ(oem.sensor, "OEM");  // it names none
   EXPECT_EQ(shown("0100030000005f010203040506070809").text, "record of type 03h, data 010203040506070809");
 }
 
