@@ -85,6 +85,8 @@ PowerState aim_of(PowerAction action) {
   return action == PowerAction::off || action == PowerAction::soft ? PowerState::off : PowerState::on;
 }
 
+constexpr const char* kGone = "a reload replaced or removed its BMC";
+
 std::string quoted(PowerAction action) { return str("'", console::name_of(action), "'"); }
 
 // done_or_error(), and what to do about too few rights.
@@ -102,7 +104,8 @@ struct Chassis::PowerJob {
   PowerAction action;
   base::milliseconds wait;
   Done<PowerOutcome> done;
-  std::string lost;  // why nobody knows whether it was done; empty: the BMC took it
+  bool asked = false;  // of the Link: from here on it may have been done
+  std::string lost;    // why nobody knows whether it was done; empty: the BMC took it
   std::optional<base::Clock::time_point> sent;  // answered, or given up
   base::Clock::time_point deadline;
   base::milliseconds pause;
@@ -116,22 +119,37 @@ struct Chassis::BootJob {
 };
 
 Chassis::Chassis(base::Loop& loop, Link& link, std::string bmc, Sensors& sensors, EventLog& events,
-                 PowerChange changed, ChassisPace pace)
+                 PowerSlot& slot, PowerChange changed, ChassisPace pace)
     : loop_(loop),
       link_(link),
       bmc_(std::move(bmc)),
       sensors_(sensors),
       events_(events),
+      slot_(slot),
       changed_(std::move(changed)),
       pace_(pace),
       look_(loop) {}
-Chassis::~Chassis() = default;
+
+Chassis::~Chassis() {
+  if (job_) {
+    slot_.action.clear();
+    std::string what = quoted(job_->action);
+    what = job_->asked ? str(kGone, "; ", what, " may have been done")
+                       : str(what, " was not sent: nothing was done: ", kGone);
+    loop_.post([done = std::move(job_->done), what] { done(fail(Fault::unavailable, what)); });
+  }
+  if (boot_)
+    loop_.post([done = std::move(boot_->done)] {
+      done(fail(Fault::unavailable, str(kGone, "; the boot device may have been set")));
+    });
+  for (auto& [number, tell] : promises_) loop_.post(std::move(tell));
+}
 
 template <class T>
 bool Chassis::may(const auth::Grant& grant, const Done<T>& done) {
   if (grant.action() == auth::Action::power) return true;
   std::string what = str("a grant to ", auth::name_of(grant.action()), " shown to drive a chassis");
-  loop_.post(life_.wrap([done, what] { done(fail(Fault::internal, what)); }));
+  loop_.post([done, what] { done(fail(Fault::internal, what)); });
   return false;
 }
 
@@ -140,10 +158,19 @@ void Chassis::ask(std::uint8_t command, std::string data, Link::Send how,
   link_.ask({NetFn::chassis, command, std::move(data)}, how, life_.wrap(std::move(done)));
 }
 
+template <class T>
+Chassis::Done<T> Chassis::promised(Done<T> done, const char* if_we_go) {
+  std::uint64_t number = ++last_promise_;
+  promises_[number] = [done, if_we_go] { done(fail(Fault::unavailable, str(kGone, if_we_go))); };
+  return life_.wrap([this, number, done](const Result<T>& result) {
+    promises_.erase(number);
+    done(result);
+  });
+}
+
 // --- the state -------------------------------------------------------------------------------------------
 
 void Chassis::saw_power(PowerState state) {
-  if (state == PowerState::unknown) return;
   PowerState before = std::exchange(state_, state);
   seen_ = base::Clock::now();
   if (job_ && job_->sent && state == PowerState::off) job_->seen_off = true;
@@ -167,18 +194,19 @@ void Chassis::read_power(Done<PowerState> done) {
   });
 }
 
-void Chassis::power(Done<PowerState> done) { read_power(std::move(done)); }
+void Chassis::power(Done<PowerState> done) { read_power(promised(std::move(done), "")); }
 
 // --- power -----------------------------------------------------------------------------------------------
 
 void Chassis::apply(const auth::Grant& grant, PowerAction action, base::milliseconds wait,
                     Done<PowerOutcome> done) {
   if (!may(grant, done)) return;
-  if (job_) {
-    std::string what = str(noun_of(job_->action), " is under way");
-    return loop_.post(life_.wrap([done, what] { done(fail(Fault::busy, what)); }));
+  if (!slot_.action.empty()) {
+    std::string what = str(slot_.action, " is under way");
+    return loop_.post([done, what] { done(fail(Fault::busy, what)); });
   }
-  job_ = std::make_unique<PowerJob>(PowerJob{action, wait, std::move(done), {}, {}, {}, pace_.first});
+  slot_.action = noun_of(action);
+  job_ = std::make_unique<PowerJob>(PowerJob{action, wait, std::move(done), false, {}, {}, {}, pace_.first});
   read_power([this](const Result<PowerState>& state) { check_before(state); });
 }
 
@@ -193,12 +221,16 @@ void Chassis::check_before(const Result<PowerState>& state) {
 }
 
 void Chassis::act() {
+  job_->asked = true;
   ask(kControl, std::string(1, control_of(job_->action)), Link::Send::once,
       [this](const Result<Response>& answer) { acted(answer); });
 }
 
 // From here on the action may have been done, and is never sent again.
 void Chassis::acted(const Result<Response>& answer) {
+  if (!answer && answer.error().fault == Fault::again)
+    return finish(fail(Fault::unavailable,
+                       str(quoted(job_->action), " was not sent: nothing was done: ", answer.error().what)));
   if (!answer && answer.error().fault == Fault::unavailable) {
     job_->lost = str("no answer to ", quoted(job_->action));
   } else if (answer && answer->completion == kTimedOut) {
@@ -229,7 +261,7 @@ void Chassis::looked(const Result<PowerState>& state) {
           *state,
           taken ? "" : str("the BMC did not confirm, but the machine is ", console::name_of(*state))});
     if (job.seen_off || (taken && job.action == PowerAction::reset)) return finish(PowerOutcome{*state, ""});
-    if (over || now - *job.sent >= pace_.settle) {
+    if (now - *job.sent >= pace_.settle) {
       if (!taken) return finish(not_proven(state));
       return finish(PowerOutcome{*state, "the off was shorter than could be seen"});
     }
@@ -245,9 +277,13 @@ void Chassis::time_over(const Result<PowerState>& state) {
   if (!proven) return finish(not_proven(state));
   if (!state)
     return finish(base::wrap(str(quoted(job.action), " was sent, but its end was not seen"), state.error()));
-  auto wait = std::chrono::duration_cast<std::chrono::microseconds>(job.wait);
-  std::string what =
-      str("the machine is still ", console::name_of(*state), " after ", base::human_span(wait.count()));
+  auto span = std::chrono::duration_cast<std::chrono::microseconds>(job.wait);
+  std::string wait = base::human_span(span.count());
+  // On, and no off was seen: it has not begun yet, or is over already.
+  if (restarts(job.action) && *state == PowerState::on)
+    return finish(fail(Fault::failed,
+                       str(quoted(job.action), " was sent, but its off and on were not seen within ", wait)));
+  std::string what = str("the machine is still ", console::name_of(*state), " after ", wait);
   if (job.action == PowerAction::soft)
     what += ": its operating system did not shut down; 'off' cuts the power";
   finish(fail(Fault::failed, what));
@@ -261,6 +297,7 @@ base::Error Chassis::not_proven(const Result<PowerState>& state) const {
 
 void Chassis::finish(Result<PowerOutcome> result) {
   look_.cancel();
+  slot_.action.clear();
   std::unique_ptr<PowerJob> job = std::move(job_);
   job->done(std::move(result));
 }
@@ -269,8 +306,7 @@ void Chassis::finish(Result<PowerOutcome> result) {
 
 void Chassis::boot(const auth::Grant& grant, BootDevice device, Done<> done) {
   if (!may(grant, done)) return;
-  if (boot_)
-    return loop_.post(life_.wrap([done] { done(fail(Fault::busy, "a boot device is being set already")); }));
+  if (boot_) return loop_.post([done] { done(fail(Fault::busy, "a boot device is being set already")); });
   boot_ = std::make_unique<BootJob>(BootJob{device, std::move(done)});
   // As ipmitool 1.8.19 does it. What comes before the flags is courtesy: a BMC that knows neither (80h, CCh)
   // or finds that somebody left a setting open (81h) may take the flags all the same.
@@ -329,7 +365,7 @@ void Chassis::end_boot(Result<> result) {
 
 void Chassis::identify(const auth::Grant& grant, bool on, Done<> done) {
   if (!may(grant, done)) return;
-  auto told = [done](const Result<Response>& answer) {
+  auto told = [done = promised(std::move(done), "; it may have been done")](const Result<Response>& answer) {
     Result<Response> taken = allowed("identify", answer);
     done(taken ? Result<>() : Result<>(taken.error()));
   };
@@ -343,13 +379,17 @@ void Chassis::identify(const auth::Grant& grant, bool on, Done<> done) {
   });
 }
 
-void Chassis::sensors(Done<std::vector<console::Sensor>> done) { sensors_.read(life_.wrap(std::move(done))); }
+void Chassis::sensors(Done<std::vector<console::Sensor>> done) {
+  sensors_.read(promised(std::move(done), ""));
+}
 
-void Chassis::events(Done<std::vector<console::LogEvent>> done) { events_.read(life_.wrap(std::move(done))); }
+void Chassis::events(Done<std::vector<console::LogEvent>> done) {
+  events_.read(promised(std::move(done), ""));
+}
 
 void Chassis::clear_events(const auth::Grant& grant, unsigned last, Done<> done) {
   if (!may(grant, done)) return;
-  events_.clear(last, life_.wrap(std::move(done)));
+  events_.clear(last, promised(std::move(done), "; it may have been cleared"));
 }
 
 }  // namespace oob::ipmi

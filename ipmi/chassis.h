@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,9 +23,16 @@ struct ChassisPace {
   base::milliseconds fresh{25'000};   // older than that, a state is not known any more
 };
 
+// The one power action that may be under way on a BMC. Shared by the chassis of all devices behind that BMC,
+// which it outlives.
+struct PowerSlot {
+  std::string action;  // "a power cycle"; empty: none
+};
+
 // What a BMC does to its machine (IPMI 2.0 rev 1.1, chapter 28). An action that changes the power goes out
 // exactly once: if its answer is lost, the state tells whether it was done, and where it can't, the error
-// says so (Fault::unavailable). Owned by its device; whatever is under way when it goes is never answered.
+// says so (Fault::unavailable). Owned by its device; when it goes, all that is under way is answered by the
+// loop with Fault::unavailable and "a reload replaced or removed its BMC", and whether it may have been done.
 class Chassis final : public console::Chassis {
  public:
   using PowerState = console::PowerState;
@@ -32,14 +40,11 @@ class Chassis final : public console::Chassis {
 
   // `bmc`: its name in the configuration. `changed` hears of every change between on and off that is seen, by
   // whomever it was made; the first state that is read is none.
-  Chassis(base::Loop& loop, Link& link, std::string bmc, Sensors& sensors, EventLog& events,
+  Chassis(base::Loop& loop, Link& link, std::string bmc, Sensors& sensors, EventLog& events, PowerSlot& slot,
           PowerChange changed, ChassisPace pace = {});
   ~Chassis() override;
   Chassis(const Chassis&) = delete;
   Chassis& operator=(const Chassis&) = delete;
-
-  // Somebody has read Get Chassis Status anyhow.
-  void saw_power(PowerState state);
 
   const std::string& bmc() const override { return bmc_; }
   PowerState known_power() const override;
@@ -63,7 +68,11 @@ class Chassis final : public console::Chassis {
   bool may(const auth::Grant& grant, const Done<T>& done);
   void ask(std::uint8_t command, std::string data, Link::Send how,
            std::function<void(Result<Response>)> done);
+  // `done`, to be called by an answer or by our end, when the error ends in `if_we_go`.
+  template <class T>
+  Done<T> promised(Done<T> done, const char* if_we_go);
   void read_power(Done<PowerState> done);
+  void saw_power(PowerState state);
 
   void check_before(const Result<PowerState>& state);
   void act();
@@ -84,12 +93,15 @@ class Chassis final : public console::Chassis {
   const std::string bmc_;
   Sensors& sensors_;
   EventLog& events_;
+  PowerSlot& slot_;
   const PowerChange changed_;
   const ChassisPace pace_;
   PowerState state_ = PowerState::unknown;  // as it was last seen, however long ago
   base::Clock::time_point seen_;
   std::unique_ptr<PowerJob> job_;  // the action under way
   std::unique_ptr<BootJob> boot_;
+  std::map<std::uint64_t, std::function<void()>> promises_;  // what is to be told if we go
+  std::uint64_t last_promise_ = 0;
   base::Timer look_;
   base::Life life_;
 };

@@ -242,6 +242,9 @@ void EventLog::erase(std::function<void()> cleared) {
   data += "CLR\xaa";
   link_.ask({NetFn::storage, kClearSel, std::move(data)}, Link::Send::once,
             task_life_.wrap([this, cleared = std::move(cleared)](Result<Response> answer) {
+              if (!answer && answer.error().fault == Fault::again)
+                return fail_task(Fault::unavailable,
+                                 "clear: was not sent: nothing was done: " + answer.error().what);
               if (!answer)
                 return fail_task(base::fail(
                     answer.error().fault,

@@ -17,7 +17,7 @@
 namespace oob::ipmi {
 
 // The system event log of a BMC (IPMI 2.0 rev 1.1, 31): reads it, clears it, and tells what is new in it. One
-// thing at a time, the rest waits its turn. Owned by its chassis; all from the loop.
+// thing at a time, the rest waits its turn. Owned by its Station; all from the loop.
 class EventLog {
  public:
   using Events = std::vector<console::LogEvent>;
@@ -39,7 +39,7 @@ class EventLog {
 
   // Clears the log if `last` still is the id of its last record; an empty log is done at once. Fault::busy:
   // another event came, or somebody else has the log: nothing was cleared. Fault::unavailable: the answer did
-  // not come; the text says when the log may have been cleared.
+  // not come, or the request did not go out; the text says whether the log may have been cleared.
   void clear(unsigned last, std::function<void(Result<>)> done);
 
   // What came since the last call, oldest first; empty when nothing did, when the BMC does not answer (what

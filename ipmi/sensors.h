@@ -14,7 +14,7 @@
 namespace oob::ipmi {
 
 // Reads the sensors of a BMC: those of its records that the BMC itself owns (20h, primary channel), at the
-// LUN they say. Sensors of other controllers are left out. Owned by its chassis; all from the loop.
+// LUN they say. Sensors of other controllers are left out. Owned by its Station; all from the loop.
 class Sensors {
  public:
   using Done = std::function<void(Result<std::vector<console::Sensor>>)>;

@@ -2,7 +2,6 @@
 
 #include <string_view>
 
-#include "ipmi/chassis.h"
 #include "ipmi/sol.h"
 
 namespace oob::ipmi {
@@ -24,7 +23,8 @@ std::unique_ptr<console::Line> Station::make_line(SolSettings settings,
 
 std::unique_ptr<console::Chassis> Station::make_chassis(
     std::function<void(console::PowerState, console::PowerState)> changed) {
-  return std::make_unique<Chassis>(loop_, bmc_, bmc_.settings().name, sensors_, events_, std::move(changed));
+  return std::make_unique<Chassis>(loop_, bmc_, bmc_.settings().name, sensors_, events_, power_,
+                                   std::move(changed));
 }
 
 void Station::happened(const char* event, const std::string& text) {

@@ -11,6 +11,7 @@
 #include "console/chassis.h"
 #include "console/line.h"
 #include "ipmi/bmc.h"
+#include "ipmi/chassis.h"
 #include "ipmi/event_log.h"
 #include "ipmi/sensors.h"
 #include "ipmi/sol_settings.h"
@@ -41,7 +42,8 @@ class Station {
   // `remark` hears what people on the console should know.
   std::unique_ptr<console::Line> make_line(SolSettings settings,
                                            std::function<void(const std::string&)> remark);
-  // `changed` hears of every change between on and off that is seen.
+  // `changed` hears of every change between on and off that is seen. Of all chassis made here only one may
+  // have a power action under way.
   std::unique_ptr<console::Chassis> make_chassis(
       std::function<void(console::PowerState from, console::PowerState to)> changed);
 
@@ -54,6 +56,7 @@ class Station {
   Bmc bmc_;
   Sensors sensors_;
   EventLog events_;
+  PowerSlot power_;
   unsigned looks_ = 0;
   base::Timer next_look_;
   base::Life life_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "auth/policy.h"
@@ -43,7 +44,7 @@ class AChassis : public testing::Test {
 
   void make(ChassisPace pace) {
     chassis_.emplace(
-        loop_, link_, "relay1", sensors_, log_,
+        loop_, link_, "relay1", sensors_, log_, slot_,
         [this](PowerState from, PowerState to) {
           changes_ += base::str(console::name_of(from), ">", console::name_of(to), " ");
         },
@@ -103,6 +104,16 @@ class AChassis : public testing::Test {
     return done([&](auto told) { chassis_->identify(grant(), on, told); });
   }
 
+  // What reading the power answers.
+  std::string power() {
+    std::string told;
+    chassis_->power([&](const base::Result<PowerState>& state) {
+      told = state ? console::name_of(*state) : text(state.error());
+    });
+    EXPECT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+    return told;
+  }
+
   // The Chassis Control requests that went out, as data bytes in hex; each must have been sent by `once`.
   std::string controls() const { return requests(kControl, Link::Send::once); }
   std::string requests(std::uint8_t command, Link::Send how) const {
@@ -120,6 +131,7 @@ class AChassis : public testing::Test {
   base::Blocking blocking_{loop_};
   Sensors sensors_;
   EventLog log_;
+  PowerSlot slot_;
   std::deque<std::string> states_;
   std::optional<Reply> control_ = Reply{};
   std::function<std::optional<Reply>()> status_;
@@ -164,9 +176,10 @@ TEST_F(AChassis, DoesNotGuessThePowerFromAnEmptyOrRefusedAnswer) {
 
 TEST_F(AChassis, KnowsThePowerWhileItIsFreshAndTheLinkIsUp) {
   EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
-  chassis_->saw_power(PowerState::off);
+  states_ = {"off", "lost", "on"};
+  EXPECT_EQ(power(), "off");
   EXPECT_EQ(chassis_->known_power(), PowerState::off);
-  chassis_->saw_power(PowerState::unknown);
+  EXPECT_NE(power(), "off");
   EXPECT_EQ(chassis_->known_power(), PowerState::off);
   link_.go_down("relay1: no answer");
   EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
@@ -176,15 +189,14 @@ TEST_F(AChassis, KnowsThePowerWhileItIsFreshAndTheLinkIsUp) {
   ChassisPace pace;
   pace.fresh = milliseconds(-1);
   make(pace);
-  chassis_->saw_power(PowerState::on);
+  EXPECT_EQ(power(), "on");
   EXPECT_EQ(chassis_->known_power(), PowerState::unknown);
   EXPECT_EQ(chassis_->bmc(), "relay1");
 }
 
 TEST_F(AChassis, TellsEveryChangeButNotTheFirstState) {
-  for (PowerState state : {PowerState::on, PowerState::on, PowerState::unknown, PowerState::off,
-                           PowerState::off, PowerState::on})
-    chassis_->saw_power(state);
+  states_ = {"on", "on", "lost", "off", "off", "on"};
+  for (int i = 0; i < 6; ++i) power();
   EXPECT_EQ(changes_, "on>off off>on ");
 }
 
@@ -253,17 +265,30 @@ TEST_F(AChassis, BelievesACycleWhoseOffWasNotSeen) {
   auto begun = base::Clock::now();
   EXPECT_EQ(apply(PowerAction::cycle), "on: the off was shorter than could be seen");
   EXPECT_GE(base::Clock::now() - begun, milliseconds(20));
-  EXPECT_EQ(apply(PowerAction::cycle, milliseconds(5)), "on: the off was shorter than could be seen");
+  EXPECT_EQ(controls(), "02");
+}
+
+// The BMC may not have begun yet.
+TEST_F(AChassis, DoesNotTakeAMachineThatIsStillOnForACycledOne) {
+  states_ = {"on"};
+  for (int wait : {0, 5})
+    EXPECT_EQ(apply(PowerAction::cycle, milliseconds(wait)),
+              "Fault 1: 'cycle' was sent, but its off and on were not seen within 0 s");
   EXPECT_EQ(controls(), "02 02");
 }
 
 TEST_F(AChassis, SeesTheOffOfACycleThatSomebodyElseRead) {
-  states_ = {"on"};
-  status_ = [this] {
-    if (!controls().empty()) chassis_->saw_power(PowerState::off);
-    return Reply{0, "\x01"};
+  states_ = {"on", "off", "on"};
+  bool asked = false;
+  link_.answer = [&](const Request& request) {
+    if (request.command == kControl) {
+      chassis_->power([](const auto&) {});
+      asked = true;
+    }
+    return reply(request);
   };
   EXPECT_EQ(apply(PowerAction::cycle), "on: ");
+  EXPECT_TRUE(asked);
   EXPECT_EQ(changes_, "on>off off>on ");
 }
 
@@ -352,6 +377,15 @@ TEST_F(AChassis, SaysThatALostCycleLeftTheMachineOff) {
   EXPECT_EQ(controls(), "02");
 }
 
+TEST_F(AChassis, SaysThatAnActionThatDidNotGoOutWasNotDone) {
+  control_ = std::nullopt;
+  link_.unsent = true;
+  states_ = {"on"};
+  EXPECT_EQ(apply(PowerAction::cycle), "Fault 69: 'cycle' was not sent: nothing was done: fake: not sent");
+  EXPECT_EQ(apply(PowerAction::off), "Fault 69: 'off' was not sent: nothing was done: fake: not sent");
+  EXPECT_EQ(controls(), "02 00");
+}
+
 TEST_F(AChassis, TakesATimeOutInsideTheBmcForALostAnswer) {
   control_ = Reply{0xc3, ""};
   states_ = {"on", "off"};
@@ -417,31 +451,85 @@ TEST_F(AChassis, MayBeUsedAgainFromItsAnswer) {
   EXPECT_EQ(told, "off");
 }
 
-TEST_F(AChassis, MayGoAtAnyMomentWithoutAnAnswer) {
-  // After each number of requests that an action, a boot device and a light take.
+// Who waits is told at once, and once, at whatever moment it goes.
+TEST_F(AChassis, AnswersAllWhenItGoes) {
+  link_.answer = [this](const Request& request) {
+    return request.netfn == NetFn::chassis ? reply(request) : std::nullopt;
+  };
+  std::string actions;
   for (std::size_t after = 0; after < 12; ++after) {
     make(ChassisPace{milliseconds(1), milliseconds(1), milliseconds(5), milliseconds(25'000)});
-    states_ = {"on", "on", "off", "on"};
+    states_ = {"on", "on", "off"};
     link_.asked.clear();
-    bool gone = false;
-    int told = 0;
-    auto tell = [&](const auto&) {
-      ++told;
-      EXPECT_FALSE(gone);
+    int told[7] = {};
+    std::string action, device, light, state;
+    auto tell = [&](int which, std::string& what) {
+      return [&, which](const auto& result) {
+        ++told[which];
+        what = result ? "done" : text(result.error());
+      };
     };
-    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell);
-    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell);
-    chassis_->boot(grant(), BootDevice::pxe, tell);
-    chassis_->identify(grant(), true, tell);
-    chassis_->power(tell);
-    ASSERT_TRUE(test::run_until(loop_, [&] { return link_.asked.size() >= after; }));
+    std::string busy, sensors, events;
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell(0, action));
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell(1, busy));
+    chassis_->boot(grant(), BootDevice::pxe, tell(2, device));
+    chassis_->identify(grant(), true, tell(3, light));
+    chassis_->power(tell(4, state));
+    chassis_->sensors(tell(5, sensors));
+    chassis_->clear_events(grant(), 1, tell(6, events));
+    if (after > 0) ASSERT_TRUE(test::run_until(loop_, [&] { return link_.asked.size() >= 6 + after; }));
+    bool sent = !controls().empty();
     chassis_.reset();
-    gone = true;
+    ASSERT_TRUE(
+        test::run_until(loop_, [&] { return std::ranges::all_of(told, [](int n) { return n > 0; }); }));
     bool turned = false;
     base::Timer later(loop_);
     later.after(milliseconds(5), [&] { turned = true; });
     ASSERT_TRUE(test::run_until(loop_, [&] { return turned; }));
+    for (int each : told) EXPECT_EQ(each, 1);
+    EXPECT_EQ(busy, "Fault 75: a power cycle is under way");
+    EXPECT_EQ(action, sent ? "Fault 69: a reload replaced or removed its BMC; 'cycle' may have been done"
+                           : "Fault 69: 'cycle' was not sent: nothing was done: a reload replaced or removed "
+                             "its BMC");
+    actions += sent ? "sent " : "not ";
+    if (after == 0) {
+      EXPECT_EQ(device, "Fault 69: a reload replaced or removed its BMC; the boot device may have been set");
+      EXPECT_EQ(light, "Fault 69: a reload replaced or removed its BMC; it may have been done");
+      EXPECT_EQ(state, "Fault 69: a reload replaced or removed its BMC");
+      EXPECT_EQ(sensors, "Fault 69: a reload replaced or removed its BMC");
+      EXPECT_EQ(events, "Fault 69: a reload replaced or removed its BMC; it may have been cleared");
+    }
   }
+  EXPECT_TRUE(actions.starts_with("not ") && actions.ends_with("sent ")) << actions;
+}
+
+// Two devices, one BMC.
+TEST_F(AChassis, SharesItsOneActionWithAllBehindItsBmc) {
+  Chassis other(loop_, link_, "relay1", sensors_, log_, slot_, nullptr);
+  states_ = {"on", "on", "off"};
+  std::string told, second;
+  chassis_->apply(grant(), PowerAction::off, milliseconds(2000),
+                  [&](const base::Result<PowerOutcome>& result) { told = result ? "done" : "failed"; });
+  other.apply(grant(), PowerAction::cycle, milliseconds(2000),
+              [&](const base::Result<PowerOutcome>& result) { second = text(result.error()); });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  EXPECT_EQ(told, "done");
+  EXPECT_EQ(second, "Fault 75: a power off is under way");
+  EXPECT_EQ(controls(), "00");
+  // Also when the one that acts goes.
+  states_ = {"off"};
+  control_ = std::nullopt;
+  told.clear();
+  chassis_->apply(grant(), PowerAction::on, milliseconds(2000),
+                  [&](const base::Result<PowerOutcome>&) { told = "gone"; });
+  chassis_.reset();
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
+  states_ = {"off"};
+  second.clear();
+  other.apply(grant(), PowerAction::off, milliseconds(2000),
+              [&](const base::Result<PowerOutcome>& result) { second = result ? result->remark : "failed"; });
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !second.empty(); }));
+  EXPECT_EQ(second, "was off already");
 }
 
 TEST_F(AChassis, MayGoInItsAnswerAndWhenItTellsAChange) {
@@ -454,14 +542,12 @@ TEST_F(AChassis, MayGoInItsAnswerAndWhenItTellsAChange) {
                     chassis_.reset();
                   });
   ASSERT_TRUE(test::run_until(loop_, [&] { return told; }));
-  told = false;
-  chassis_.emplace(loop_, link_, "relay1", sensors_, log_, [&](PowerState, PowerState) {
-    told = true;
-    chassis_.reset();
-  });
-  chassis_->saw_power(PowerState::on);
-  chassis_->power([](const base::Result<PowerState>&) { ADD_FAILURE() << "answered"; });
-  ASSERT_TRUE(test::run_until(loop_, [&] { return told; }));
+  chassis_.emplace(loop_, link_, "relay1", sensors_, log_, slot_,
+                   [&](PowerState, PowerState) { chassis_.reset(); });
+  states_ = {"on", "off"};
+  EXPECT_EQ(power(), "on");
+  EXPECT_EQ(power(), "Fault 69: a reload replaced or removed its BMC");
+  EXPECT_FALSE(chassis_);
 }
 
 // --- boot device -----------------------------------------------------------------------------------------
@@ -492,6 +578,8 @@ TEST_F(AChassis, ComparesTheBootDeviceThatTheBmcShows) {
   EXPECT_EQ(boot(BootDevice::pxe),
             "Fault 1: the BMC took boot device 'pxe', but shows device 2 (table 28-14)");
   shows(std::string("\x01\x05\x00\x04\x00\x00\x00", 7));
+  EXPECT_EQ(boot(BootDevice::pxe), "done");  // without the bit that calls it valid
+  shows(std::string("\x01\x05\x00\x00\x00\x00\x00", 7));
   EXPECT_EQ(boot(BootDevice::pxe), "Fault 1: the BMC took boot device 'pxe', but shows none");
   EXPECT_EQ(boot(BootDevice::none), "done");
   shows(std::string("\x01\x05\xc0\x04\x00\x00\x00", 7));

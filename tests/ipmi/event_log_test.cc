@@ -256,6 +256,8 @@ TEST(EventLog, TellsWhenNobodyKnowsWhetherItWasCleared) {
     return world.bmc(request);
   };
   EXPECT_EQ(world.clear(1), "event log: fake: no answer; whether it was cleared is not known");
+  world.link.unsent = true;
+  EXPECT_EQ(world.clear(1), "fake: event log: clear: was not sent: nothing was done: fake: not sent");
 }
 
 TEST(EventLog, LooksForItselfWhenTheBmcCannotTellHowFarItIs) {

@@ -22,6 +22,7 @@ class FakeLink : public ipmi::Link {
     std::string data;
   };
   std::function<std::optional<Reply>(const ipmi::Request&)> answer;
+  bool unsent = false;  // what is sent once and has no reply did not even go out
 
   struct Asked {
     ipmi::Request request;
@@ -57,9 +58,11 @@ class FakeLink : public ipmi::Link {
 
   void ask(ipmi::Request request, Send how, std::function<void(base::Result<ipmi::Response>)> done) override {
     asked.push_back({request, how});
-    loop_.post([this, request = std::move(request), done = std::move(done)] {
+    loop_.post([this, how, request = std::move(request), done = std::move(done)] {
       if (!up_) return done(base::fail(base::Fault::unavailable, trouble_));
       std::optional<Reply> reply = answer ? answer(request) : std::nullopt;
+      if (!reply && unsent && how != Send::again)
+        return done(base::fail(base::Fault::again, "fake: not sent"));
       if (!reply) return done(base::fail(base::Fault::unavailable, "fake: no answer"));
       ipmi::Response response;
       response.netfn = static_cast<std::uint8_t>(request.netfn) + 1;

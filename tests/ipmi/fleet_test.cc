@@ -21,7 +21,7 @@ struct Whole {
   Whole(base::Loop& loop, base::Blocking& blocking, NearEnd& near)
       : sensors(loop, blocking, near.bmc, ""),
         events(loop, near.bmc, sensors),
-        chassis(loop, near.bmc, "relay1", sensors, events, nullptr) {}
+        chassis(loop, near.bmc, "relay1", sensors, events, slot, nullptr) {}
   void apply(PowerAction action, milliseconds wait) {
     auth::Grant grant = *auth::Policy().decide(auth::Policy::local(0), auth::Action::power, "edge1");
     chassis.apply(grant, action, wait, [this](const base::Result<PowerOutcome>& result) {
@@ -31,6 +31,7 @@ struct Whole {
   }
   Sensors sensors;
   EventLog events;
+  PowerSlot slot;
   Chassis chassis;
   std::string told;
   Clock::time_point at;

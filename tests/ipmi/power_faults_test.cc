@@ -24,7 +24,7 @@ struct Machine {
         near(near),
         sensors(loop, blocking, near.bmc, ""),
         events(loop, near.bmc, sensors),
-        chassis(loop, near.bmc, "relay1", sensors, events, nullptr, pace()) {}
+        chassis(loop, near.bmc, "relay1", sensors, events, slot, nullptr, pace()) {}
   static ChassisPace pace() {
     ChassisPace pace;
     pace.first = milliseconds(10);
@@ -53,6 +53,7 @@ struct Machine {
   NearEnd& near;
   Sensors sensors;
   EventLog events;
+  PowerSlot slot;
   Chassis chassis;
   std::string told;  // "on: REMARK" or "Fault 69: why"; empty: nothing yet
 };
