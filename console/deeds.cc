@@ -19,6 +19,9 @@ struct Deeds::Deed {
     entry.ev = str(order.kind, ".", what);
     entry.with("device", order.device);
     if (!order.action.empty()) entry.with("action", order.action);
+    std::string also;
+    for (const std::string& name : order.also) also += str(also.empty() ? "" : " ", name);
+    if (!also.empty()) entry.with("also", also);
     return entry;
   }
   // "power cycle", and in a mark of the kind "power" just "cycle".
@@ -26,6 +29,7 @@ struct Deeds::Deed {
 
   void act();
   void tell(const std::string& result);
+  void tell(Device& device, const std::string& result);
   void finish(const Result<PowerOutcome>& result);
 
   Deeds& deeds;
@@ -78,12 +82,17 @@ void Deeds::Deed::act() {
 
 // Between the console's lines, for those who watch now and those who read it later.
 void Deeds::Deed::tell(const std::string& result) {
-  Device* device = core.inventory.find(order.device);
-  if (!device) return;
-  std::string what = order.kind == "power" ? order.action : name();
-  device->console->transcript().mark("power", str(order.who.user, ": ", what, result));
-  device->console->announce(str(order.who.user, ": ", name(), result));
+  if (Device* device = core.inventory.find(order.device)) tell(*device, result);
+  for (const std::string& other : order.also)
+    if (Device* device = core.inventory.find(other))
+      tell(*device, str(result, " (", order.device, ", same BMC)"));
   core.archive.flush();
+}
+
+void Deeds::Deed::tell(Device& device, const std::string& result) {
+  std::string what = order.kind == "power" ? order.action : name();
+  device.console->transcript().mark("power", str(order.who.user, ": ", what, result));
+  device.console->announce(str(order.who.user, ": ", name(), result));
 }
 
 void Deeds::Deed::finish(const Result<PowerOutcome>& result) {

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "auth/journal.h"
 #include "auth/policy.h"
@@ -26,11 +27,12 @@ class Deeds {
 
   struct Order {
     auth::Principal who;
-    auth::Entry entry;           // who and from where; its `ev` is not used
-    std::string device;          // by name: it may go while the journal is written
-    std::string kind;            // "power": the events are power.request and power.result
-    std::string action;          // "cycle"; empty: the kind says it all
-    base::milliseconds limit{};  // for an answer; then the result is that there was none
+    auth::Entry entry;                // who and from where; its `ev` is not used
+    std::string device;               // by name: it may go while the journal is written
+    std::vector<std::string> also{};  // devices of the same BMC that it was ordered for too; allowed already
+    std::string kind;                 // "power": the events are power.request and power.result
+    std::string action;               // "cycle"; empty: the kind says it all
+    base::milliseconds limit{};       // for an answer; then the result is that there was none
     std::function<void(Chassis&, const auth::Grant&, Chassis::Done<PowerOutcome>)> act;
   };
 

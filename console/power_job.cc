@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 namespace oob::console {
 
@@ -196,25 +197,60 @@ void PowerJob::fill() {
   if (!over_ && waiting_.empty() && under_way_.empty()) finish(worst_);
 }
 
-void PowerJob::begin_one(const std::string& device) {
+// Perhaps the device has waited for its turn, or for an answer.
+bool PowerJob::may_begin(const std::string& device) {
   Result<Chassis*> chassis = chassis_of(core_, device);
-  if (!chassis) return conclude(device, chassis.error());
-  // Perhaps it has waited for its turn, or for an answer.
   Result<auth::Grant> grant = core_.policy->decide(visitor_.who, right(), device);
-  if (!grant) return conclude(device, grant.error());
-  auto& guard = under_way_[device] = std::make_unique<base::Timer>(core_.loop);
-  auto done = [this, device](const Result<PowerOutcome>& result) {
-    if (!under_way_.count(device)) return;
-    conclude(device, result);
-    under_way_.erase(device);
+  if (chassis && grant) return true;
+  conclude(device, chassis ? grant.error() : chassis.error());
+  return false;
+}
+
+// The waiting devices that what is done to `device` is done to as well.
+std::vector<std::string> PowerJob::take_same_bmc(const std::string& device) {
+  const std::string bmc = (*chassis_of(core_, device))->bmc();
+  std::vector<std::string> same;
+  std::erase_if(waiting_, [&](const std::string& other) {
+    Result<Chassis*> chassis = chassis_of(core_, other);
+    if (!chassis || (*chassis)->bmc() != bmc) return false;
+    same.push_back(other);
+    return true;
+  });
+  std::erase_if(same, [&](const std::string& other) { return !may_begin(other); });
+  return same;
+}
+
+void PowerJob::begin_one(const std::string& device) {
+  if (!may_begin(device)) return;
+  std::vector<std::string> devices = {device};
+  if (work_.action)
+    for (std::string& other : take_same_bmc(device)) devices.push_back(std::move(other));
+  for (const std::string& name : devices)
+    under_way_[name] = {std::make_unique<base::Timer>(core_.loop), device};
+  auto done = [this, devices](const Result<PowerOutcome>& result) {
+    std::string remark = str("same BMC as ", devices.front());
+    for (const std::string& name : devices) {
+      if (!under_way_.erase(name)) continue;
+      Result<PowerOutcome> own = result;
+      if (name != devices.front()) {
+        if (!own) {
+          own = fail(own.error().fault, str(own.error().what, " (", remark, ")"));
+        } else {
+          own->remark += own->remark.empty() ? remark : "; " + remark;
+        }
+      }
+      conclude(name, own);
+    }
     fill();
   };
   if (work_.action) {
     Deeds::Order order = power_order(core_, visitor_, device, *work_.action, work_.wait);
+    order.also.assign(devices.begin() + 1, devices.end());
     return core_.deeds->begin(core_, std::move(order), life_.wrap(std::move(done)));
   }
-  guard->after(core_.chassis_patience, [done] { done(fail(Fault::unavailable, "no answer")); });
-  (*chassis)->power(life_.wrap([done](const Result<PowerState>& state) {
+  under_way_[device].guard->after(core_.chassis_patience,
+                                  [done] { done(fail(Fault::unavailable, "no answer")); });
+  (*chassis_of(core_, device))->power(life_.wrap([done](const Result<PowerState>& state) {
     if (!state) return done(state.error());
     done(PowerOutcome{*state, ""});
   }));
@@ -258,8 +294,10 @@ void PowerJob::recheck() {
 }
 
 void PowerJob::interrupt() {
+  std::set<std::string> actions;
+  for (const auto& [name, under_way] : under_way_) actions.insert(under_way.by);
   if (work_.action && begun_)
-    io_.remark(str("oobd: ", under_way_.size(), under_way_.size() == 1 ? " action goes on" : " actions go on",
+    io_.remark(str("oobd: ", actions.size(), actions.size() == 1 ? " action goes on" : " actions go on",
                    ", with the result in the journal",
                    waiting_.empty() ? "" : str("; ", waiting_.size(), " were not begun")));
   finish(kInterrupted);

@@ -15,8 +15,9 @@
 
 namespace oob::console {
 
-// `power D …`: the state of, or an action on, all devices that a name or glob stands for, at once. Each
-// device's line is printed as soon as it is known. The exit status is the greatest of the devices' faults,
+// `power D …`: the state of, or an action on, all devices that a name or glob stands for, at once. Devices
+// behind one BMC are one machine to it: an action is done once for all of them. Each device's line is printed
+// as soon as it is known. The exit status is the greatest of the devices' faults,
 // and 0 when there is none. What was begun goes on when the visitor leaves (Deeds).
 class PowerJob : public Job {
  public:
@@ -53,6 +54,8 @@ class PowerJob : public Job {
   void begin();
   void fill();
   void begin_one(const std::string& device);
+  bool may_begin(const std::string& device);
+  std::vector<std::string> take_same_bmc(const std::string& device);
   void conclude(const std::string& device, const base::Result<PowerOutcome>& result);
   void interrupt();
   void finish(int status);
@@ -65,7 +68,11 @@ class PowerJob : public Job {
   Confirmation asked_;
   std::optional<LineEditor> editor_;  // while a name is being asked for
   std::deque<std::string> waiting_;
-  std::map<std::string, std::unique_ptr<base::Timer>> under_way_;
+  struct UnderWay {
+    std::unique_ptr<base::Timer> guard;  // of a question
+    std::string by;                      // the device by whose BMC's action it is done
+  };
+  std::map<std::string, UnderWay> under_way_;
   std::size_t width_ = 0;  // of the longest name
   int worst_ = kDone;
   bool begun_ = false, over_ = false;

@@ -297,6 +297,50 @@ TEST(Power, EverybodyOnTheConsoleIsToldAndTheLogShowsIt) {
   EXPECT_NE(log.out.find("[oobd: power: alice: cycle: on]\n"), std::string::npos) << log.out;
 }
 
+TEST(Power, IsDoneOnceForAllDevicesOfOneBmc) {
+  Rack rack;
+  rack.add("r3");
+  FakeChassis& r3 = rack.power("r3", "bmc1");
+  rack.r1->remark = "took 4 s";
+  Visit bob(rack, "root", "attach r3", true);
+  ASSERT_TRUE(bob.wait_for("you may"));
+  Visit visit(rack, "alice", "power 'r*' cycle --yes 'r*'");
+  EXPECT_EQ(visit.wait(), 0);
+  EXPECT_NE(visit.out.find("r1  cycle: on (took 4 s)\n"), std::string::npos) << visit.out;
+  EXPECT_NE(visit.out.find("r2  cycle: on\n"), std::string::npos) << visit.out;
+  EXPECT_NE(visit.out.find("r3  cycle: on (took 4 s; same BMC as r1)\n"), std::string::npos) << visit.out;
+  EXPECT_EQ(count(visit.out, "\n"), 3u);
+  EXPECT_EQ(rack.r1->asked.size() + r3.asked.size(), 1u);
+  EXPECT_EQ(rack.r2->asked.size(), 1u);
+  // Whoever looks for r3 finds it.
+  EXPECT_TRUE(rack.journalled("\"action\":\"cycle\",\"also\":\"r3\""));
+  EXPECT_TRUE(bob.wait_for("[oobd: alice: power cycle (r1, same BMC)]"));
+  EXPECT_TRUE(bob.wait_for("[oobd: alice: power cycle: on (took 4 s) (r1, same BMC)]"));
+
+  rack.r1->refusal = base::fail(base::Fault::failed, "the BMC says: not now");
+  Visit refused(rack, "alice", "power 'r*' off --yes 'r*' --json");
+  EXPECT_EQ(refused.wait(), 1);
+  EXPECT_NE(refused.out.find("\"error\":\"the BMC says: not now (same BMC as r1)\""), std::string::npos)
+      << refused.out;
+  EXPECT_TRUE(r3.asked.empty());
+}
+
+TEST(Power, CountsOneActionForAllDevicesOfOneBmc) {
+  Rack rack;
+  rack.add("r0");
+  FakeChassis& r0 = rack.power("r0", "bmc1");
+  rack.r2->holds = r0.holds = true;
+  Visit visit(rack, "root", "power 'r*' off --yes 'r*'", true);
+  ASSERT_TRUE(run_until(rack.loop, [&] { return r0.held() == 1 && rack.r2->held() == 1; }));
+  rack.inventory.remove("r2", "taken out of the configuration");
+  for (auto& session : rack.core.sessions) session->recheck();
+  ASSERT_TRUE(visit.wait_for("r2  off: error: no such device: r2"));
+  visit.type("\003");
+  ASSERT_TRUE(visit.wait_for("1 action goes on, with the result"));
+  visit.wait();
+  EXPECT_TRUE(rack.r1->asked.empty());
+}
+
 TEST(Power, IsInTheListTheStatusAndTheMetrics) {
   Rack rack;
   rack.r2->state = PowerState::unknown;
