@@ -21,13 +21,14 @@ namespace {
 // IPMI 2.0, appendix G.
 constexpr std::uint8_t kGetDeviceId = 0x01, kSetSessionPrivilege = 0x3b, kCloseSession = 0x3c;
 
-// How long a packet of the handshake waits for its answer before it is sent again.
-constexpr milliseconds kWaits[] = {milliseconds(500), milliseconds(700), milliseconds(1000),
-                                   milliseconds(1500), milliseconds(2300)};
-constexpr unsigned kOpenSends = 3;  // of Open Session while nobody waits: a dead BMC holds a Pass 2.2 s
-constexpr unsigned kOpenSendsWaiting = 5;  // while somebody does: 6 s
-constexpr unsigned kRakpSends = 3;
+// How often a packet of the handshake is sent, and how long it waits each time: a dead BMC holds a Pass for
+// 2.2 s.
+constexpr unsigned kSends = 3;
+constexpr milliseconds kWaits[kSends] = {milliseconds(500), milliseconds(700), milliseconds(1000)};
+constexpr unsigned kRounds = 2;    // of Open Session while somebody waits
 constexpr unsigned kRestarts = 5;  // of a handshake whose BMC is there
+constexpr milliseconds kRestartPause{200};
+constexpr milliseconds kTryLimit{20'000};
 constexpr milliseconds kBackOff[] = {milliseconds(1000), milliseconds(2000), milliseconds(5000),
                                      milliseconds(10'000), milliseconds(30'000)};
 constexpr milliseconds kLater = kBackOff[4];
@@ -54,7 +55,6 @@ Bmc::Bmc(base::Loop& loop, base::Blocking& blocking, HandshakeGate& gate, BmcSet
       gate_(gate),
       settings_(std::move(settings)),
       event_(std::move(event)),
-      level_(settings_.privilege == Privilege::none ? Privilege::op : settings_.privilege),
       step_(loop),
       retry_(loop),
       requests_(loop, *this),
@@ -73,8 +73,17 @@ Bmc::~Bmc() {
 void Bmc::start() { open(); }
 
 void Bmc::retry() {
-  if (up_ || opening_) return;
+  if (opening_) {
+    asked_to_retry_ = true;
+    return;
+  }
+  if (up_) {
+    if (settings_.privilege != Privilege::none || privilege_ >= Privilege::op) return;
+    leave_session();
+    lose("opened anew, to ask for more rights");
+  }
   wrong_ = failures_ = 0;
+  remembered_ = 0;  // the file says
   held_ = false;
   open();
 }
@@ -85,7 +94,11 @@ void Bmc::retry() {
 void Bmc::open() {
   if (up_ || opening_) return;
   opening_ = true;
-  restarts_ = 0;
+  restarts_ = rounds_ = refusals_ = 0;
+  // Anew each time: a level that was refused once may have been so by mistake, or be granted by now.
+  level_ = settings_.privilege != Privilege::none ? settings_.privilege
+           : sol_wants_admin_                     ? Privilege::admin
+                                                  : Privilege::op;
   retry_.cancel();
   pass_ = gate_.enter([this] { read_files(); });
 }
@@ -94,9 +107,10 @@ void Bmc::open() {
 void Bmc::read_files() {
   struct Found {
     Result<Credentials> credentials = fail(Fault::internal, "");
-    int suite = 0;
+    Result<int> suite = 0;
   };
   auto found = std::make_shared<Found>();
+  enough_ = base::Clock::now() + kTryLimit;
   step_.after(kFilesLimit, [this] {
     opening_life_.renew();
     give_up("its password file can't be read: the disk does not answer", back_off());
@@ -110,7 +124,9 @@ void Bmc::read_files() {
         step_.cancel();
         if (!found->credentials) return give_up(found->credentials.error().what, back_off());
         credentials_ = std::move(*found->credentials);
-        remembered_ = found->suite;
+        // Whoever can damage the file must not be able to make 17 forgotten.
+        remembered_ = std::max(remembered_, found->suite ? *found->suite : 17);
+        memory_trouble_ = found->suite ? "" : found->suite.error().what;
         suites_ = suites();
         begin();
       }));
@@ -143,17 +159,25 @@ void Bmc::begin() {
 }
 
 void Bmc::send_handshake() {
-  bool first = handshake_->step() == Handshake::Step::open_session;
-  unsigned most = !first ? kRakpSends : requests_.idle() ? kOpenSends : kOpenSendsWaiting;
-  if (sends_ == most) {
-    if (first) {
-      return give_up(str(address_, ": no answer", unreachable_.empty() ? "" : str(" (", unreachable_, ")")),
-                     back_off());
-    }
-    return handshake_failed(Refusal::none, "its answers get lost while a session is opened");
+  if (sends_ < kSends) {
+    if (send(handshake_->packet())) step_.after(kWaits[sends_++], [this] { send_handshake(); });
+    return;
   }
-  if (!send(handshake_->packet())) return;
-  step_.after(kWaits[sends_++], [this] { send_handshake(); });
+  if (handshake_->step() != Handshake::Step::open_session)
+    return handshake_failed(Refusal::none, "its answers get lost while a session is opened");
+  // While somebody waits there is another round, but not before others have had their turn.
+  if (!requests_.idle() && ++rounds_ < kRounds) {
+    handshake_.reset();
+    pass_.reset();
+    pass_ = gate_.enter([this] { begin(); });
+    return;
+  }
+  give_up(str(address_, ": no answer", unreachable_.empty() ? "" : str(" (", unreachable_, ")")), back_off());
+}
+
+// With fresh ids, which mends damaged and lost packets, and BMCs that mix their own sessions up (X10DRW-E).
+void Bmc::begin_again() {
+  step_.after(jittered(kRestartPause), [this] { begin(); });
 }
 
 void Bmc::handshake_moved() {
@@ -169,11 +193,10 @@ void Bmc::handshake_moved() {
 
 void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
   handshake_.reset();
-  bool again = ++restarts_ <= kRestarts;
+  bool again = ++restarts_ <= kRestarts && base::Clock::now() < enough_;
   switch (refusal) {
     case Refusal::none:
-      // Damaged or lost packets, or a BMC that mixes its own sessions up (X10DRW-E): fresh ids mend that.
-      if (again) return begin();
+      if (again) return begin_again();
       return give_up(str(address_, ": ", why), back_off());
     case Refusal::suite:
       if (suites_.size() > 1) {
@@ -182,7 +205,8 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
       }
       if (remembered_ == 17 && settings_.cipher_suite == 0)
         return give_up(str(address_, ": refuses cipher suite 17, which it did before: ", why,
-                           " (if that is meant, say cipher_suite = 3)"),
+                           " (if that is meant, say cipher_suite = 3)",
+                           memory_trouble_.empty() ? "" : str("; ", memory_trouble_)),
                        kLater);
       return give_up(str(address_, ": ", suite_name(suite_), " is refused: ", why), back_off());
     case Refusal::suite_or_privilege:
@@ -193,18 +217,19 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
       suites_ = suites();
       [[fallthrough]];
     case Refusal::privilege:
-      if (lower_level() && again) return begin();
+      // Twice, as nothing has signed that answer.
+      if (again && (++refusals_ % 2 != 0 || lower_level())) return begin_again();
       return give_up(str(address_, ": ", why), kLater);
     case Refusal::credentials:
       // One answer alone may have been damaged; more than two would lock the user out.
-      if (++wrong_ < 2 && again) return begin();
+      if (++wrong_ < 2 && again) return begin_again();
       held_ = true;
       return give_up(str(address_, ": ", why), kWrongPause);
     case Refusal::full:
       return give_up(str(address_, ": all its sessions are taken: ", why), kLater);
     case Refusal::downgrade:
       // The same here: nothing has authenticated that answer.
-      if (++wrong_ < 2 && again) return begin();
+      if (++wrong_ < 2 && again) return begin_again();
       held_ = true;
       return give_up(str(address_, ": ", why), kWrongPause);
   }
@@ -213,8 +238,7 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
 // The BMC refuses this user the level: the next lower one that is of use. False: there is none.
 bool Bmc::lower_level() {
   if (settings_.privilege != Privilege::none || level_ <= Privilege::user) return false;
-  highest_ = level_ == Privilege::admin ? Privilege::op : Privilege::user;
-  level_ = highest_;
+  level_ = level_ == Privilege::admin ? Privilege::op : Privilege::user;
   return true;
 }
 
@@ -232,12 +256,15 @@ void Bmc::set_privilege() {
   request.command = kSetSessionPrivilege;
   request.data = std::string(1, static_cast<char>(privilege_));
   auto answered = [this](const Result<Response>& response) {
-    if (response && response->completion == 0) return came_up();
-    if (response) leave_session();
+    // The level that is granted (22.18); some say nothing.
+    unsigned granted = response && !response->data.empty() ? get8(response->data, 0) & 0x0f : 0;
+    bool less = granted != 0 && granted < static_cast<unsigned>(privilege_);
+    if (response && response->completion == 0 && !less) return came_up();
+    leave_session();
     drop_session("");
     if (!response) return handshake_failed(Refusal::none, response.error().what);
-    // 80h, 81h: more than this user or this channel may (22.18).
-    bool too_much = response->completion == 0x80 || response->completion == 0x81;
+    // 80h, 81h: more than this user or this channel may.
+    bool too_much = less || response->completion == 0x80 || response->completion == 0x81;
     handshake_failed(too_much ? Refusal::privilege : Refusal::none,
                      str("privilege '", name_of(privilege_), "' for user '", base::printable(settings_.user),
                          "': ", too_much ? "more than it may have" : completion_text(response->completion)));
@@ -247,7 +274,7 @@ void Bmc::set_privilege() {
 
 void Bmc::came_up() {
   up_ = true;
-  opening_ = held_ = false;
+  opening_ = held_ = asked_to_retry_ = false;
   pass_.reset();
   credentials_.reset();
   failures_ = wrong_ = 0;
@@ -267,7 +294,7 @@ void Bmc::remember() {
   blocking_.run(
       [kept, settings = settings_, suite = remembered_] { *kept = remember_suite(settings, suite); },
       life_.wrap([this, kept] {
-        if (!*kept) event_("bmc.failed", str("what worked can't be remembered: ", kept->error().what));
+        if (!*kept) event_("bmc.memory", str("what worked can't be remembered: ", kept->error().what));
       }));
 }
 
@@ -287,6 +314,8 @@ void Bmc::give_up(const std::string& why, milliseconds again) {
     told_ = why;
     event_("bmc.failed", why);
   }
+  // Whoever ordered a retry meanwhile has changed something: what has just failed was the old.
+  if (std::exchange(asked_to_retry_, false)) again = kRestartPause;
   retry_.after(jittered(again), [this] {
     wrong_ = 0;
     held_ = false;
@@ -330,14 +359,13 @@ void Bmc::leave_session() {
 }
 
 bool Bmc::ask_for_more_privilege() {
-  if (settings_.privilege != Privilege::none || highest_ != Privilege::none || level_ >= Privilege::admin ||
-      !up_)
+  if (settings_.privilege != Privilege::none || sol_wants_admin_ || privilege_ >= Privilege::admin || !up_)
     return false;
-  level_ = Privilege::admin;
+  sol_wants_admin_ = true;
   loop_.post(life_.wrap([this] {
     if (!up_) return;
     leave_session();
-    lose("opened anew with the rights of an administrator");
+    lose("opened anew, to ask for an administrator's rights");
   }));
   return true;
 }
@@ -433,9 +461,9 @@ void Bmc::stay_alive() {
 void Bmc::ask(Request request, Send how, std::function<void(Result<Response>)> done) {
   if (!up_ && !opening_) {
     if (held_) {
+      Fault fault = how == Send::again ? Fault::unavailable : Fault::again;  // it does not go out
       if (done)
-        loop_.post(
-            life_.wrap([done = std::move(done), why = trouble_] { done(fail(Fault::unavailable, why)); }));
+        loop_.post(life_.wrap([done = std::move(done), error = fail(fault, trouble_)] { done(error); }));
       return;
     }
     open();

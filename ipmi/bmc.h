@@ -36,7 +36,8 @@ class Bmc final : public Link, private Requests::Owner {
   Bmc& operator=(const Bmc&) = delete;
 
   void start();
-  // Tries now, also after a wrong password, on somebody's order.
+  // Tries now, also after a wrong password, on somebody's order. A session that had to do with less than
+  // operator's rights is opened anew.
   void retry();
 
   const BmcSettings& settings() const { return settings_; }
@@ -65,6 +66,7 @@ class Bmc final : public Link, private Requests::Owner {
   void handshake_moved();
   void handshake_failed(Refusal refusal, const std::string& why);
   bool lower_level();
+  void begin_again();
   void set_privilege();
   void came_up();
   void remember();
@@ -87,6 +89,10 @@ class Bmc final : public Link, private Requests::Owner {
   // Requests::Owner
   void send_message(Bytes message) override { send_payload(PayloadType::ipmi, message); }
   void silent() override { lose("no answer"); }
+  // Was it the request, or is the BMC gone?
+  void unanswered() override {
+    alive_.after(base::milliseconds(0), [this] { stay_alive(); });
+  }
 
   base::Loop& loop_;
   base::Blocking& blocking_;
@@ -98,21 +104,26 @@ class Bmc final : public Link, private Requests::Owner {
   std::string told_;  // the trouble that event_ heard last
 
   bool opening_ = false;
-  bool held_ = false;  // wrong password and the like: no request hurries the next try
+  bool asked_to_retry_ = false;  // while opening
+  bool held_ = false;            // wrong password and the like: no request hurries the next try
   std::unique_ptr<HandshakeGate::Pass> pass_;
   std::unique_ptr<Handshake> handshake_;
   std::optional<Credentials> credentials_;
   std::vector<Suite> suites_;              // still to be tried, the next one last
   Suite suite_;                            // of this try, then of the session
-  Privilege level_;                        // to be asked for
-  Privilege highest_ = Privilege::none;    // the BMC refuses more; none: not known
+  Privilege level_ = Privilege::none;      // to be asked for
+  bool sol_wants_admin_ = false;           // it refused operators
   Privilege privilege_ = Privilege::none;  // of this try, then of the session
-  int remembered_ = 0;
-  unsigned sends_ = 0;       // of this step's packet
-  unsigned restarts_ = 0;    // of the handshake, in this try
-  unsigned failures_ = 0;    // tries in a row
-  unsigned wrong_ = 0;       // handshakes in a row that ended with wrong credentials
-  std::string unreachable_;  // what the system said to the last packet
+  int remembered_ = 0;                     // the suite; never less than it was, but for retry()
+  std::string memory_trouble_;             // the file that remembers can't be believed
+  unsigned sends_ = 0;                     // of this step's packet
+  unsigned rounds_ = 0;                    // through the gate, in this try
+  unsigned refusals_ = 0;                  // of the level, in this try
+  base::Clock::time_point enough_;         // then this try is given up
+  unsigned restarts_ = 0;                  // of the handshake, in this try
+  unsigned failures_ = 0;                  // tries in a row
+  unsigned wrong_ = 0;                     // handshakes in a row that ended with wrong credentials
+  std::string unreachable_;                // what the system said to the last packet
   base::Timer step_, retry_;
 
   bool up_ = false;

@@ -87,16 +87,19 @@ Result<Credentials> read_credentials(const BmcSettings& settings) {
 }
 
 // "17 192.0.2.21:623": what another address did says nothing about this one.
-int remembered_suite(const BmcSettings& settings) {
+Result<int> remembered_suite(const BmcSettings& settings) {
   Result<std::string> address = full_address(settings.host);
   if (settings.memory.empty() || !address) return 0;
   Result<auth::TrustedFile> file = auth::TrustedFile::open(settings.memory, 022, kMostFile);
-  if (!file) return 0;
-  Result<std::string> text = file->read();
-  if (!text) return 0;
-  for (int suite : {17, 3})
-    if (*text == str(suite, " ", *address, "\n")) return suite;
-  return 0;
+  if (!file && file.error().fault == Fault::missing) return 0;
+  Result<std::string> text = file ? file->read() : Result<std::string>(file.error());
+  if (!text) return fail(Fault::config, text.error().what);
+  for (int suite : {17, 3}) {
+    std::string begin = str(suite, " ");
+    if (text->compare(0, begin.size(), begin) != 0 || text->back() != '\n') continue;
+    return text->substr(begin.size()) == *address + "\n" ? suite : 0;
+  }
+  return fail(Fault::config, str(settings.memory, ": damaged; remove it"));
 }
 
 Result<> remember_suite(const BmcSettings& settings, int suite) {

@@ -28,8 +28,9 @@ struct Credentials {
 // Fault::config with the file's name; never with what is in it.
 base::Result<Credentials> read_credentials(const BmcSettings& settings);
 
-// The suite that worked with this address before: 17, 3, or 0 for none.
-int remembered_suite(const BmcSettings& settings);
+// The suite that worked with this address before: 17, 3, or 0 for none. Fault::config: there is a file, but
+// what it says can't be believed.
+base::Result<int> remembered_suite(const BmcSettings& settings);
 base::Result<> remember_suite(const BmcSettings& settings, int suite);
 
 }  // namespace oob::ipmi

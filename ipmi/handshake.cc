@@ -6,7 +6,8 @@ using base::str;
 
 namespace {
 
-// Ids and tags that nobody can guess: a stranger who can't read our packets can't answer them either.
+// Ids that nobody can guess. (An error may come without our id: what it says is believed only when it is said
+// twice, or harmless.)
 std::uint32_t random_session() {
   std::uint32_t id = 0;
   while (id == 0) id = get32(random_bytes(4), 0);
@@ -49,7 +50,8 @@ bool Handshake::take(Bytes datagram) {
 }
 
 bool Handshake::opened(const OpenSessionResponse& response) {
-  if (response.status != 0) return refused(response.status, "Open Session");
+  if (response.status != 0)
+    return ours_or_none(response.console_session) && refused(response.status, "Open Session");
   if (response.console_session != exchange_.console_session || response.bmc_session == 0) return false;
   if (!response.suite.same_algorithms(terms_.suite)) {
     const Suite& got = response.suite;
@@ -77,7 +79,7 @@ bool Handshake::opened(const OpenSessionResponse& response) {
 }
 
 bool Handshake::authenticated(const Rakp2& rakp2) {
-  if (rakp2.status != 0) return refused(rakp2.status, "RAKP 2");
+  if (rakp2.status != 0) return ours_or_none(rakp2.console_session) && refused(rakp2.status, "RAKP 2");
   if (rakp2.console_session != exchange_.console_session) return false;
   exchange_.bmc_random = rakp2.bmc_random;
   exchange_.guid = rakp2.guid;
@@ -97,7 +99,7 @@ bool Handshake::authenticated(const Rakp2& rakp2) {
 }
 
 bool Handshake::finished(const Rakp4& rakp4) {
-  if (rakp4.status != 0) return refused(rakp4.status, "RAKP 4");
+  if (rakp4.status != 0) return ours_or_none(rakp4.console_session) && refused(rakp4.status, "RAKP 4");
   if (rakp4.console_session != exchange_.console_session) return false;
   std::string expected = rakp4_code(exchange_, keys_);
   bool right = !expected.empty() && same(expected, rakp4.integrity_check);

@@ -56,6 +56,8 @@ class Handshake {
   bool authenticated(const Rakp2& rakp2);
   bool finished(const Rakp4& rakp4);
   bool fail(Refusal refusal, std::string why);
+  // An error may leave our id out (0); another's id is not for us.
+  bool ours_or_none(std::uint32_t id) const { return id == 0 || id == exchange_.console_session; }
   bool refused(std::uint8_t status, const char* where);
 
   SessionTerms terms_;

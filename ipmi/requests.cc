@@ -17,7 +17,8 @@ namespace {
 constexpr milliseconds kWaits[] = {milliseconds(1000), milliseconds(1500), milliseconds(2000),
                                    milliseconds(3000), milliseconds(4000), milliseconds(4000)};
 constexpr milliseconds kOnceWait{5000};
-constexpr std::uint8_t kNodeBusy = 0xc0;  // table 5-2: the command was not processed, so it may be repeated
+constexpr milliseconds kFirstLimit{5000};  // of a request that belongs to the opening of a session
+constexpr std::uint8_t kNodeBusy = 0xc0;   // table 5-2: the command was not processed, so it may be repeated
 constexpr milliseconds kBusyPause{500};
 constexpr unsigned kMostBusy = 10;
 
@@ -27,8 +28,10 @@ Requests::Requests(base::Loop& loop, Owner& owner)
     : loop_(loop), owner_(owner), answer_(loop), expiry_(loop) {}
 
 void Requests::ask(Request request, Link::Send how, Done done) {
-  if (waiting_.size() >= kMostWaiting)
-    return answer_later(std::move(done), fail(Fault::busy, "too many requests wait for this BMC"));
+  if (waiting_.size() >= kMostWaiting) {
+    Fault fault = how == Link::Send::again ? Fault::busy : Fault::again;
+    return answer_later(std::move(done), fail(fault, "too many requests wait for this BMC"));
+  }
   Pending pending;
   pending.request = std::move(request);
   pending.how = how;
@@ -43,7 +46,7 @@ void Requests::ask_first(Request request, Done done) {
   Pending pending;
   pending.request = std::move(request);
   pending.done = std::move(done);
-  pending.deadline = base::Clock::now() + Link::kPatience;
+  pending.deadline = base::Clock::now() + kFirstLimit;
   pending.first = true;
   waiting_.push_front(std::move(pending));
   under_way_ = true;
@@ -62,20 +65,20 @@ void Requests::stop(const Error& error) {
   under_way_ = false;
   Pending pending = std::move(waiting_.front());
   waiting_.pop_front();
-  if (!pending.first) answer_later(std::move(pending.done), error);
+  if (!pending.first) drop(std::move(pending), error);
 }
 
 void Requests::fail_all(const Error& error) {
   stop(error);
   expiry_.cancel();
-  for (Pending& pending : waiting_) answer_later(std::move(pending.done), error);
+  for (Pending& pending : waiting_) drop(std::move(pending), error);
   waiting_.clear();
 }
 
 std::deque<std::string> Requests::last_words() {
   std::deque<std::string> messages;
   for (const Pending& pending : waiting_) {
-    if (pending.done || pending.sent > 0) continue;
+    if (pending.how != Link::Send::parting || pending.sent > 0) continue;
     sequence_ = (sequence_ + 1) % 64;
     messages.push_back(encode_message(pending.request, sequence_));
   }
@@ -95,7 +98,7 @@ void Requests::transmit() {
   if (pending.sent == 0) sequence_ = (sequence_ + 1) % 64;
   std::size_t last = std::size(kWaits) - 1;
   milliseconds wait =
-      pending.how == Link::Send::once ? kOnceWait : kWaits[std::min<std::size_t>(pending.sent, last)];
+      pending.how != Link::Send::again ? kOnceWait : kWaits[std::min<std::size_t>(pending.sent, last)];
   ++pending.sent;
   std::string message = encode_message(pending.request, sequence_);
   answer_.after(wait, [this] { no_answer(); });
@@ -104,14 +107,16 @@ void Requests::transmit() {
 
 void Requests::no_answer() {
   Pending& pending = waiting_.front();
-  bool spent = pending.how == Link::Send::once || pending.sent >= std::size(kWaits);
+  bool once = pending.how != Link::Send::again;
+  bool spent = once || pending.sent >= std::size(kWaits);
   if (!spent && base::Clock::now() < pending.deadline) return transmit();
-  bool repeated = pending.how == Link::Send::again && pending.sent >= std::size(kWaits);
+  bool repeated = !once && pending.sent >= std::size(kWaits);
   if (repeated) started_ = false;  // the rest waits for the next session
   finish(fail(Fault::unavailable, repeated
                                       ? str("no answer from the BMC, asked ", std::size(kWaits), " times")
                                       : "no answer from the BMC"));
   if (repeated) owner_.silent();
+  if (once) owner_.unanswered();
 }
 
 void Requests::answered(const Response& response) {
@@ -145,7 +150,7 @@ void Requests::expire() {
   auto now = base::Clock::now();
   std::size_t from = under_way_ ? 1 : 0;
   while (waiting_.size() > from && waiting_[from].deadline <= now) {
-    answer_later(std::move(waiting_[from].done), fail(Fault::unavailable, "no answer from the BMC in time"));
+    drop(std::move(waiting_[from]), fail(Fault::unavailable, "the BMC had no time for it"));
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(from));
   }
   if (waiting_.size() > from) {
@@ -153,6 +158,12 @@ void Requests::expire() {
   } else if (!waiting_.empty()) {
     expiry_.at(now + Link::kPatience, [this] { expire(); });
   }
+}
+
+// What must not be done twice is worth knowing: it did not go out.
+void Requests::drop(Pending pending, const Error& error) {
+  bool certain = pending.how != Link::Send::again && pending.sent == 0;
+  answer_later(std::move(pending.done), certain ? fail(Fault::again, error.what) : error);
 }
 
 // Whoever is told may ask again, or let go of everything: that must not happen inside of us.

@@ -21,6 +21,7 @@ class Requests {
   struct Owner {
     virtual void send_message(Bytes message) = 0;  // in the session, once
     virtual void silent() = 0;                     // a request was sent as often as it may be: no answer
+    virtual void unanswered() = 0;                 // one that goes out once had none
    protected:
     ~Owner() = default;
   };
@@ -40,8 +41,7 @@ class Requests {
   void stop(const base::Error& error);
   // No session will come soon: all fail.
   void fail_all(const base::Error& error);
-  // Messages of requests that nobody waits for and that were not sent yet: the last words of a session's
-  // users.
+  // Messages of parting requests that were not sent yet: the last words of a session's users.
   std::deque<std::string> last_words();
 
   void answered(const Response& response);
@@ -62,6 +62,7 @@ class Requests {
   void no_answer();
   void finish(Result<Response> result);
   void expire();
+  void drop(Pending pending, const base::Error& error);
   void answer_later(Done done, Result<Response> result);
 
   base::Loop& loop_;

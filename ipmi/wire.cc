@@ -156,9 +156,9 @@ Result<OpenSessionResponse> OpenSessionResponse::decode(Bytes payload) {
   OpenSessionResponse response;
   if (auto begin = take_status(kWhat, payload, response.tag, response.status); !begin) return begin.error();
   if (auto whole = check_size(kWhat, payload, response.status, 36); !whole) return whole.error();
+  if (payload.size() >= 8) response.console_session = get32(payload, 4);
   if (response.status != 0) return response;
   response.privilege = static_cast<Privilege>(get8(payload, 2) & 0x0f);
-  response.console_session = get32(payload, 4);
   response.bmc_session = get32(payload, 8);
   for (unsigned record = 0; record < 3; ++record)
     if (get8(payload, 12 + 8 * record) != record)

@@ -86,9 +86,8 @@ struct OpenSessionResponse {  // table 13-10
   std::uint8_t tag = 0, status = 0;
   Privilege privilege = Privilege::none;
   std::uint32_t console_session = 0, bmc_session = 0;
-  Suite suite;  // the algorithms; id is 0
-  static Result<OpenSessionResponse> decode(
-      Bytes payload);  // with an error status only tag and status are set
+  Suite suite;                                               // the algorithms; id is 0
+  static Result<OpenSessionResponse> decode(Bytes payload);  // with an error status there may be no ids: 0
 };
 struct Rakp1 {  // table 13-11
   std::uint8_t tag = 0;

@@ -112,22 +112,22 @@ TEST_F(BmcFiles, LeavesNeitherPasswordNorKeyOnTheStack) {
 }
 
 TEST_F(BmcFiles, RemembersTheSuiteOfThisAddressOnly) {
-  EXPECT_EQ(remembered_suite(settings), 0);
+  EXPECT_EQ(*remembered_suite(settings), 0);
   ASSERT_TRUE(remember_suite(settings, 17));
-  EXPECT_EQ(remembered_suite(settings), 17);
+  EXPECT_EQ(*remembered_suite(settings), 17);
   settings.host = "192.0.2.21:623";  // the same
-  EXPECT_EQ(remembered_suite(settings), 17);
+  EXPECT_EQ(*remembered_suite(settings), 17);
   settings.host = "192.0.2.22";
-  EXPECT_EQ(remembered_suite(settings), 0);
+  EXPECT_EQ(*remembered_suite(settings), 0);
   ASSERT_TRUE(remember_suite(settings, 3));
-  EXPECT_EQ(remembered_suite(settings), 3);
+  EXPECT_EQ(*remembered_suite(settings), 3);
 }
 
 TEST_F(BmcFiles, DoesNotBelieveADamagedMemory) {
   ASSERT_TRUE(remember_suite(settings, 17));
   for (const char* text : {"", "0 192.0.2.21:623\n", "17", "17 192.0.2.21:623", "17 192.0.2.21:623\n17"}) {
     test::write_file(settings.memory, text);
-    EXPECT_EQ(remembered_suite(settings), 0) << text;
+    EXPECT_FALSE(remembered_suite(settings)) << text;
   }
 }
 

@@ -477,7 +477,9 @@ TEST_F(AChassis, AnswersAllWhenItGoes) {
     chassis_->power(tell(4, state));
     chassis_->sensors(tell(5, sensors));
     chassis_->clear_events(grant(), 1, tell(6, events));
-    if (after > 0) ASSERT_TRUE(test::run_until(loop_, [&] { return link_.asked.size() >= 6 + after; }));
+    if (after > 0) {
+      ASSERT_TRUE(test::run_until(loop_, [&] { return link_.asked.size() >= 6 + after; }));
+    }
     bool sent = !controls().empty();
     chassis_.reset();
     ASSERT_TRUE(

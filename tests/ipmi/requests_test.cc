@@ -24,9 +24,10 @@ struct Wire : Requests::Owner {
     sent.push_back(base::str(int{command}, "/", int{sequence}));
   }
   void silent() override { ++silences; }
+  void unanswered() override { ++unanswered_; }
   std::uint8_t sequence = 0, command = 0, netfn = 0;
   std::vector<std::string> sent;
-  unsigned silences = 0;
+  unsigned silences = 0, unanswered_ = 0;
 };
 
 struct RequestsTest : testing::Test {
@@ -189,7 +190,7 @@ TEST_F(RequestsTest, HasTheLastWordsOfThoseThatWaitForNoAnswer) {
   requests->start();
   ask(1);
   ask(2);
-  requests->ask({NetFn::app, 0x49, "x"}, Send::once, nullptr);
+  requests->ask({NetFn::app, 0x49, "x"}, Send::parting, [](const auto&) {});
   std::deque<std::string> words = requests->last_words();
   ASSERT_EQ(words.size(), 1u);
   EXPECT_EQ(get8(words[0], 5), 0x49);
@@ -207,6 +208,24 @@ TEST_F(RequestsTest, MayBeAskedAndDestroyedByThoseItTells) {
   settle();
   settle();
   EXPECT_THAT(told, ElementsAre("first")) << "nobody is told any more";
+}
+
+TEST_F(RequestsTest, SaysWhatDidNotEvenGoOut) {
+  base::Fault fault{};
+  auto told_fault = [&](const Result<Response>& answer) { fault = answer.error().fault; };
+  requests->ask({NetFn::chassis, 2, "x"}, Send::once, told_fault);
+  requests->fail_all(base::fail(base::Fault::unavailable, "no session"));
+  settle();
+  EXPECT_EQ(fault, base::Fault::again) << "it was certainly not done";
+  requests->ask({NetFn::chassis, 1, ""}, Send::again, told_fault);
+  requests->fail_all(base::fail(base::Fault::unavailable, "no session"));
+  settle();
+  EXPECT_EQ(fault, base::Fault::unavailable);
+  requests->ask({NetFn::chassis, 2, "x"}, Send::once, told_fault);
+  requests->start();
+  requests->fail_all(base::fail(base::Fault::unavailable, "no session"));
+  settle();
+  EXPECT_EQ(fault, base::Fault::unavailable) << "it went out: it may have been done";
 }
 
 }  // namespace
