@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "console/reports.h"
+#include "console/words.h"
 
 namespace oob::console {
 
@@ -24,7 +25,7 @@ constexpr BootDevice kBootDevices[] = {BootDevice::none, BootDevice::pxe, BootDe
 Error no_such_word(const char* command, const std::string& word, const std::vector<std::string_view>& known) {
   std::string all;
   for (std::string_view one : known) all += str(all.empty() ? "" : one == known.back() ? " or " : ", ", one);
-  std::string_view near = base::nearest(word, known);
+  std::string_view near = only_nearest(word, known);
   return fail(Fault::usage, str(command, ": it is ", all, ", not ", base::printable(word, 60),
                                 near.empty() ? "" : str("; did you mean '", near, "'?")));
 }

@@ -20,7 +20,7 @@ struct Confirmation {
 // or a guarded one of `all` whose chassis has the same BMC, which feels it too: the pattern exactly as given
 // if it is a glob, and each of those devices, joined by commas.
 Confirmation confirmation_for(const std::string& pattern, const std::vector<const Device*>& devices,
-                              PowerAction action, const Inventory& all = Inventory());
+                              PowerAction action, const Inventory& all);
 
 // Whether `given`, names joined by commas in any order, has all that is needed. Fault::usage when it names
 // something that is neither needed nor the pattern nor one of the devices: then something else was meant.

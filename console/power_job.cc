@@ -1,4 +1,5 @@
 #include "console/power_job.h"
+#include "console/words.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -27,7 +28,7 @@ Result<std::optional<PowerAction>> action_named(const std::string& word) {
     known.push_back(name_of(action));
   }
   if (word == "status") return std::optional<PowerAction>();
-  std::string_view near = base::nearest(word, known);
+  std::string_view near = only_nearest(word, known);
   return fail(Fault::usage, str("power: no such action: ", printable(word, 60),
                                 near.empty() ? "" : str("; did you mean '", near, "'?"),
                                 " (status, on, off, cycle, reset or soft)"));
@@ -95,7 +96,7 @@ Result<std::unique_ptr<Job>> PowerJob::make(Core& core, Visitor& visitor, JobIo&
   Confirmation needed;
   if (work.action && !work.devices.empty()) {
     std::vector<const Device*> devices = found(core, work.devices);
-    needed = confirmation_for(work.pattern, devices, *work.action);
+    needed = confirmation_for(work.pattern, devices, *work.action, core.inventory);
     Result<bool> yes = confirms(a.options["--yes"], needed, work.pattern, devices);
     if (!yes) return base::wrap("power", yes.error());
     if (*yes) needed = {};
@@ -125,7 +126,7 @@ void PowerJob::start() {
 
 void PowerJob::ask() {
   io_.print(str(asked_.why, "\n"));
-  std::string what = work_.devices.size() > 1 ? "them" : "it";
+  std::string what = work_.devices.size() > 1 ? "them" : asked_.names == work_.pattern ? "it" : work_.pattern;
   const Terminal& terminal = io_.terminal();
   editor_.emplace(str("type ", asked_.names, " to ", deed_of(*work_.action, what), ": "),
                   LineEditor::Terminal{terminal.columns, terminal.name == "dumb"});
@@ -167,8 +168,10 @@ void PowerJob::resized() {
 void PowerJob::answered(bool yes) {
   answer_.cancel();
   editor_.reset();
-  if (yes) return begin();
-  io_.remark("oobd: not done");
+  Result<> still = yes ? still_confirmed(asked_, work_.devices, *work_.action, core_.inventory)
+                       : Result<>(base::fail(Fault::failed, "not done"));
+  if (still) return begin();
+  io_.remark(str("oobd: ", still.error().what));
   finish(static_cast<int>(Fault::failed));
 }
 

@@ -20,7 +20,8 @@ struct Rack {
 
 bool confirmed(const std::string& given, const std::string& pattern,
                const std::vector<const Device*>& devices) {
-  auto yes = confirms(given, confirmation_for(pattern, devices, PowerAction::cycle), pattern, devices);
+  auto yes =
+      confirms(given, confirmation_for(pattern, devices, PowerAction::cycle, Inventory()), pattern, devices);
   return yes && *yes;
 }
 
@@ -28,20 +29,22 @@ bool confirmed(const std::string& given, const std::string& pattern,
 
 TEST(Confirm, AsksNothingForOneDeviceOrToSwitchOn) {
   Rack rack;
-  EXPECT_EQ(confirmation_for("edge1", {&rack.edge1}, PowerAction::off).names, "");
-  EXPECT_EQ(confirmation_for("edge1*", {&rack.edge1}, PowerAction::off).names, "");
-  EXPECT_EQ(confirmation_for("*", {&rack.edge1, &rack.edge2, &rack.uplink}, PowerAction::on).names, "");
+  EXPECT_EQ(confirmation_for("edge1", {&rack.edge1}, PowerAction::off, Inventory()).names, "");
+  EXPECT_EQ(confirmation_for("edge1*", {&rack.edge1}, PowerAction::off, Inventory()).names, "");
+  EXPECT_EQ(
+      confirmation_for("*", {&rack.edge1, &rack.edge2, &rack.uplink}, PowerAction::on, Inventory()).names,
+      "");
   EXPECT_TRUE(confirmed("", "edge1", {&rack.edge1}));
 }
 
 TEST(Confirm, WantsAProtectedDeviceNamedAndSaysWhy) {
   Rack rack;
   for (PowerAction action : {PowerAction::off, PowerAction::cycle, PowerAction::reset, PowerAction::soft}) {
-    Confirmation needed = confirmation_for("edge2", {&rack.edge2}, action);
+    Confirmation needed = confirmation_for("edge2", {&rack.edge2}, action, Inventory());
     EXPECT_EQ(needed.names, "edge2");
     EXPECT_EQ(needed.why, "edge2 is protected");
   }
-  EXPECT_EQ(confirmation_for("uplink", {&rack.uplink}, PowerAction::soft).why,
+  EXPECT_EQ(confirmation_for("uplink", {&rack.uplink}, PowerAction::soft, Inventory()).why,
             "uplink carries this board's own uplink: you may lock yourself out");
   EXPECT_FALSE(confirmed("", "edge2", {&rack.edge2}));
   EXPECT_TRUE(confirmed("edge2", "edge2", {&rack.edge2}));
@@ -50,7 +53,7 @@ TEST(Confirm, WantsAProtectedDeviceNamedAndSaysWhy) {
 TEST(Confirm, WantsAGlobAsGivenAndEachProtectedDeviceBesidesIt) {
   Rack rack;
   std::vector<const Device*> all = {&rack.edge1, &rack.edge2, &rack.uplink};
-  Confirmation needed = confirmation_for("*", all, PowerAction::cycle);
+  Confirmation needed = confirmation_for("*", all, PowerAction::cycle, Inventory());
   EXPECT_EQ(needed.names, "*,edge2,uplink");
   EXPECT_EQ(needed.why,
             "3 devices; edge2 is protected; uplink carries this board's own uplink: you may lock yourself "
@@ -59,7 +62,7 @@ TEST(Confirm, WantsAGlobAsGivenAndEachProtectedDeviceBesidesIt) {
   EXPECT_FALSE(confirmed("*,edge2", "*", all));
   EXPECT_FALSE(confirmed("edge1,edge2,uplink", "*", all));
   EXPECT_TRUE(confirmed("uplink,*,edge2", "*", all));
-  EXPECT_EQ(confirmation_for("e*", {&rack.edge1, &rack.edge1}, PowerAction::cycle).names, "e*");
+  EXPECT_EQ(confirmation_for("e*", {&rack.edge1, &rack.edge1}, PowerAction::cycle, Inventory()).names, "e*");
 }
 
 TEST(Confirm, WantsTheGuardedDevicesOfTheSameBmcNamedToo) {
