@@ -150,7 +150,7 @@ void Requests::expire() {
   auto now = base::Clock::now();
   std::size_t from = under_way_ ? 1 : 0;
   while (waiting_.size() > from && waiting_[from].deadline <= now) {
-    drop(std::move(waiting_[from]), fail(Fault::unavailable, "the BMC had no time for it"));
+    drop(std::move(waiting_[from]), fail(Fault::unavailable, "no answer from the BMC in time"));
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(from));
   }
   if (waiting_.size() > from) {

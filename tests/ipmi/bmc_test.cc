@@ -184,13 +184,18 @@ TEST_F(BmcSession, TakesTheLowerPrivilegeThatTheBmcAllows) {
 
   for (std::uint8_t status : {0x09, 0x0a}) {
     FarEnd& other = far_end();
-    other.bmc.faults.rakp1.refuse = 1;
+    other.bmc.faults.rakp1.refuse = 2;
     other.bmc.faults.rakp1.status = status;
     EXPECT_EQ(opened(near_end(other)), "bmc.up suite 17, user") << int{status};
+    // Said once it is not believed: nothing has signed it.
+    FarEnd& once = far_end();
+    once.bmc.faults.rakp1.refuse = 1;
+    once.bmc.faults.rakp1.status = status;
+    EXPECT_EQ(opened(near_end(once)), "bmc.up suite 17, operator") << int{status};
   }
   for (std::uint8_t completion : {0x80, 0x81}) {
     FarEnd& other = far_end();
-    other.bmc.faults.refuse(0x06, 0x3b, completion);
+    other.bmc.faults.refuse(0x06, 0x3b, completion, 2);
     EXPECT_EQ(opened(near_end(other)), "bmc.up suite 17, user") << int{completion};
     EXPECT_EQ(other.bmc.seen.sessions, 1u) << "the first one was closed";
   }

@@ -24,10 +24,11 @@ struct Whole {
         chassis(loop, near.bmc, "relay1", sensors, events, slot, nullptr) {}
   void apply(PowerAction action, milliseconds wait) {
     auth::Grant grant = *auth::Policy().decide(auth::Policy::local(0), auth::Action::power, "edge1");
-    chassis.apply(grant, action, wait, [this](const base::Result<PowerOutcome>& result) {
+    // A chassis that goes answers all the same.
+    chassis.apply(grant, action, wait, life.wrap([this](const base::Result<PowerOutcome>& result) {
       at = Clock::now();
       told = result ? base::str(console::name_of(result->state), ": ", result->remark) : result.error().what;
-    });
+    }));
   }
   Sensors sensors;
   EventLog events;
@@ -35,6 +36,7 @@ struct Whole {
   Chassis chassis;
   std::string told;
   Clock::time_point at;
+  base::Life life;
 };
 
 class Fleet : public Rack {

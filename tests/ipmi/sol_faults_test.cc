@@ -188,7 +188,7 @@ TEST_F(SolOnAWire, GivesOutWhatItAcknowledgedWhenTheSessionIsGone) {
   for (; size; size = sol.read(buffer, sizeof buffer)) got.append(buffer, *size);
   EXPECT_GE(got.size(), far.bmc.seen.sol.acknowledged);
   EXPECT_EQ(got, said.substr(0, got.size()));
-  EXPECT_EQ(near.plain(size.error().what), "ADDR: opened anew with the rights of an administrator");
+  EXPECT_EQ(near.plain(size.error().what), "ADDR: opened anew, to ask for an administrator's rights");
 }
 
 TEST_F(SolOnAWire, PutsOneMarkWhereTheBmcLostOutput) {
