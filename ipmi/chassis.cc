@@ -263,7 +263,7 @@ void Chassis::looked(const Result<PowerState>& state) {
     if (job.seen_off || (taken && job.action == PowerAction::reset)) return finish(PowerOutcome{*state, ""});
     if (now - *job.sent >= pace_.settle) {
       if (!taken) return finish(not_proven(state));
-      return finish(PowerOutcome{*state, "the off was shorter than could be seen"});
+      return finish(PowerOutcome{*state, "the BMC took it; no off was seen"});
     }
   }
   if (over) return time_over(state);

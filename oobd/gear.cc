@@ -183,9 +183,14 @@ console::Console* Gear::console_of(const std::string& device) {
   return found ? found->console.get() : nullptr;
 }
 
+// What a line has to say and is no loss of it: somebody's SOL was taken over, a setting was refused.
 void Gear::announce(const std::string& device, const std::string& remark) {
   base::log(str(device, ": ", printable(remark)));
-  if (console::Console* console = console_of(device)) console->announce(printable(remark));
+  in_.journal.note(auth::Entry("line.remark").with("device", device).with("text", printable(remark)));
+  console::Console* console = console_of(device);
+  if (!console) return;
+  console->transcript().mark("line", remark);
+  console->announce(printable(remark));
 }
 
 void Gear::bmc_event(const std::string& bmc, const char* event, const std::string& text) {

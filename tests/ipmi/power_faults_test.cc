@@ -145,7 +145,7 @@ TEST_F(PowerFaults, DoesNotBelieveABmcThatSaysYesAndDoesNothing) {
        "Fault 1: the machine is still on after 1 s: its operating system did not shut down; 'off' cuts the "
        "power"},
       // Nobody can see whether it was done.
-      {PowerAction::cycle, "on: the off was shorter than could be seen"},
+      {PowerAction::cycle, "on: the BMC took it; no off was seen"},
       {PowerAction::reset, "on: "},
   };
   for (auto [action, told] : all) {
