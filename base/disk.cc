@@ -1,5 +1,7 @@
 #include "base/disk.h"
 
+#include <openssl/crypto.h>
+
 #include <pthread.h>
 #include <signal.h>
 
@@ -139,7 +141,10 @@ struct Blocking::State : std::enable_shared_from_this<Blocking::State> {
   }
 };
 
-Blocking::Blocking(Loop& loop) : state_(std::make_shared<State>(loop)) {}
+// A call that is stuck may outlive main(), and be inside OpenSSL then: that must not be taken apart under it.
+Blocking::Blocking(Loop& loop) : state_(std::make_shared<State>(loop)) {
+  ::OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+}
 
 Blocking::~Blocking() {
   {
