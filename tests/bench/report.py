@@ -74,7 +74,7 @@ VIEWERS = (
 
 SOL = (
     ("echo p50 / p99, ms", lambda row: f"{row['echo_p50_ms']:.2f} / {row['echo_p99_ms']:.2f}"),
-    ("output, KB/s", lambda row: f"{row['sol_kb_per_s']:.1f}"),
+    ("output, KB/s", lambda row: f"{row['sol_kb_per_s']:.1f}" if "sol_kb_per_s" in row else ""),
 )
 
 
