@@ -2,19 +2,16 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "auth/private_key.h"
 #include "auth/public_key.h"
 #include "auth/trusted_file.h"
 #include "base/fd.h"
+#include "base/whole_file.h"
 
 namespace oob::auth {
 
-using base::Bytes;
 using base::fail;
 using base::Fault;
 using base::Fd;
@@ -42,27 +39,6 @@ Kind about(HostKeyKind kind) {
 Result<> sync_folder(const std::string& path) {
   Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) < 0) return system_error(path);
-  return {};
-}
-
-// Whole and on the disk under another name before `path` names it, so that a crash leaves no half of a key.
-Result<> write_whole(const std::string& path, Bytes text, mode_t mode) {
-  std::string fresh = path + ".new";
-  if (::unlink(fresh.c_str()) < 0 && errno != ENOENT) return system_error(fresh);  // left by a crash
-  Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-  if (!file || ::fchmod(file.get(), mode) < 0) return system_error(fresh);
-  while (!text.empty()) {
-    ssize_t n = ::write(file.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      base::Error error = system_error(fresh);
-      ::unlink(fresh.c_str());
-      return error;
-    }
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::fsync(file.get()) < 0) return system_error(fresh);
-  if (::rename(fresh.c_str(), path.c_str()) < 0) return system_error(path);
   return {};
 }
 
@@ -105,7 +81,7 @@ Result<HostKey> HostKey::load_or_make(const std::string& directory, HostKeyKind 
   Result<std::string> text = made ? make_private_key(kind, "oobd") : file->read();
   if (!text) return base::wrap(path, text.error());
   if (made) {
-    Result<> written = write_whole(path, *text, 0600);
+    Result<> written = base::write_whole(path, *text, 0600);
     if (written) written = sync_folder(directory);
     if (!written) {
       wipe(*text);
@@ -120,7 +96,7 @@ Result<HostKey> HostKey::load_or_make(const std::string& directory, HostKeyKind 
   Result<TrustedFile> old = TrustedFile::open(shown, 022, kMost);
   Result<std::string> there = old ? old->read() : Result<std::string>(old.error());
   if (!there || *there != beside) {
-    Result<> written = write_whole(shown, beside, 0644);
+    Result<> written = base::write_whole(shown, beside, 0644);
     // The file is for people only: on a full disk an old key must still let them in.
     if (!written && made) return fail(Fault::config, written.error().what);
   }

@@ -221,17 +221,13 @@ void Bmc::handshake_failed(Refusal refusal, const std::string& why) {
       if (again && (++refusals_ % 2 != 0 || lower_level())) return begin_again();
       return give_up(str(address_, ": ", why), kLater);
     case Refusal::credentials:
+    case Refusal::downgrade:
       // One answer alone may have been damaged; more than two would lock the user out.
       if (++wrong_ < 2 && again) return begin_again();
       held_ = true;
       return give_up(str(address_, ": ", why), kWrongPause);
     case Refusal::full:
       return give_up(str(address_, ": all its sessions are taken: ", why), kLater);
-    case Refusal::downgrade:
-      // The same here: nothing has authenticated that answer.
-      if (++wrong_ < 2 && again) return begin_again();
-      held_ = true;
-      return give_up(str(address_, ": ", why), kWrongPause);
   }
 }
 

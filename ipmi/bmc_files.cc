@@ -1,15 +1,12 @@
 #include "ipmi/bmc_files.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
 
 #include "auth/trusted_file.h"
-#include "base/fd.h"
+#include "base/whole_file.h"
 #include "ipmi/udp_socket.h"
 
 namespace oob::ipmi {
@@ -108,13 +105,7 @@ Result<> remember_suite(const BmcSettings& settings, int suite) {
   std::error_code error;
   std::filesystem::path folder = std::filesystem::path(settings.memory).parent_path();
   if (std::filesystem::create_directory(folder, error)) ::chmod(folder.c_str(), 0700);
-  std::string fresh = settings.memory + ".new", text = str(suite, " ", *address, "\n");
-  base::Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) return base::system_error(fresh);
-  ssize_t size = ::write(file.get(), text.data(), text.size());
-  if (size != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) < 0) return base::system_error(fresh);
-  if (::rename(fresh.c_str(), settings.memory.c_str()) < 0) return base::system_error(settings.memory);
-  return {};
+  return base::write_whole(settings.memory, str(suite, " ", *address, "\n"), 0600);
 }
 
 }  // namespace oob::ipmi

@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/fd.h"
+#include "base/whole_file.h"
 #include "ipmi/wire.h"
 
 namespace oob::ipmi {
@@ -33,16 +31,6 @@ base::Error broken(const char* what) {
 }
 
 bool says_no_time(std::uint32_t stamp) { return stamp == 0 || stamp == 0xffffffff; }
-
-base::Result<> write_all(int fd, Bytes bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return base::system_error(path);
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -110,14 +98,7 @@ base::Result<SdrCache> read_sdr_cache(const std::string& path) {
 }
 
 base::Result<> write_sdr_cache(const std::string& path, const SdrCache& cache) {
-  std::string temporary = path + ".XXXXXX";
-  base::Fd file(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
-  if (!file) return base::system_error(path);
-  base::Result<> written = write_all(file.get(), cache.encode(), path);
-  // Not synced: after a power cut the checksum tells.
-  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = base::system_error(path);
-  if (!written) ::unlink(temporary.c_str());
-  return written;
+  return base::write_whole(path, cache.encode(), 0600);
 }
 
 }  // namespace oob::ipmi
