@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/unix_socket.h"
+#include "oobd/child.h"
 
 namespace oob {
 
@@ -41,12 +41,7 @@ DemoGear::~DemoGear() {
   if (pid_ <= 0) return;
   ::kill(-pid_, SIGHUP);
   ::kill(-pid_, SIGTERM);
-  for (int i = 0; i < 50; ++i) {
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return;
-    ::usleep(10'000);  // the loop has ended
-  }
-  ::kill(-pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  wait_for_end(pid_, base::milliseconds(500), -pid_);
 }
 
 Result<> DemoGear::start() {
@@ -61,29 +56,19 @@ Result<> DemoGear::start() {
 }
 
 Result<> DemoGear::spawn() {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
+  SpawnTerms terms(POSIX_SPAWN_SETSID);
   // A session leader that opens a terminal gets it as its controlling one (Linux).
-  posix_spawn_file_actions_addopen(&actions, 0, terminal_.c_str(), O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(&actions, 0, 1);
-  posix_spawn_file_actions_adddup2(&actions, 0, 2);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, standard;
-  sigemptyset(&none);
-  sigfillset(&standard);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &standard);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawn_file_actions_addopen(terms.descriptors(), 0, terminal_.c_str(), O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(terms.descriptors(), 0, 1);
+  posix_spawn_file_actions_adddup2(terms.descriptors(), 0, 2);
   std::vector<char*> arguments;
   for (std::string& word : command_) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::string term = "TERM=vt100", path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
               home = str("HOME=", ::getenv("HOME") ? ::getenv("HOME") : "/");
   char* environment[] = {term.data(), path.data(), home.data(), nullptr};
-  int failed = ::posix_spawnp(&pid_, arguments[0], &actions, &attributes, arguments.data(), environment);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
+  int failed = ::posix_spawnp(&pid_, arguments[0], terms.descriptors(), terms.attributes(), arguments.data(),
+                              environment);
   if (failed) {
     pid_ = -1;
     return base::system_error(str("start ", command_[0]), failed);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "oobd/child.h"
 #include "oobd/self_path.h"
 
 namespace oob {
@@ -70,12 +70,7 @@ std::string text_at(const json::object& object, const char* key) {
 DemoMachine::~DemoMachine() {
   if (pid_ <= 0) return;
   input_.reset();
-  for (int i = 0; i < 500; ++i) {
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return;
-    ::usleep(10'000);  // the loop has ended
-  }
-  ::kill(pid_, SIGKILL);  // what it started dies with it
-  ::waitpid(pid_, nullptr, 0);
+  wait_for_end(pid_, base::milliseconds(5000), pid_);  // what it started dies with it
 }
 
 Result<> DemoMachine::start() {
@@ -84,26 +79,16 @@ Result<> DemoMachine::start() {
   Result<Pipe> input = make_pipe(), output = make_pipe();
   if (!input) return input.error();
   if (!output) return output.error();
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, input->read.get(), 0);
-  posix_spawn_file_actions_adddup2(&actions, output->write.get(), 1);
-  posix_spawn_file_actions_addopen(&actions, 2, (folder_ + ".log").c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                   0600);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, standard;
-  sigemptyset(&none);
-  sigfillset(&standard);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &standard);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  SpawnTerms terms(POSIX_SPAWN_SETSID);
+  posix_spawn_file_actions_adddup2(terms.descriptors(), input->read.get(), 0);
+  posix_spawn_file_actions_adddup2(terms.descriptors(), output->write.get(), 1);
+  posix_spawn_file_actions_addopen(terms.descriptors(), 2, (folder_ + ".log").c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
   // Debian's Python: another one may come first in PATH.
   std::string python = "/usr/bin/python3";
   char* arguments[] = {python.data(), program.data(), folder_.data(), nullptr};
-  int failed = ::posix_spawn(&pid_, python.c_str(), &actions, &attributes, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
+  int failed =
+      ::posix_spawn(&pid_, python.c_str(), terms.descriptors(), terms.attributes(), arguments, environ);
   if (failed) {
     pid_ = -1;
     return base::system_error(python, failed);

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/unix_socket.h"
+#include "oobd/child.h"
 #include "oobd/self_path.h"
 
 namespace oob {
@@ -74,12 +75,7 @@ FrontProcess::~FrontProcess() {
   control_.reset();  // its end is the order to stop
   for (std::string& key : setup_.host_keys) key.assign(key.size(), '\0');
   if (pid_ < 0) return;
-  for (int i = 0; i < 100; ++i) {
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return;
-    ::usleep(10'000);  // the loop has ended: nobody else is kept waiting
-  }
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  wait_for_end(pid_, base::milliseconds(1000), pid_);
 }
 
 void FrontProcess::start() {
