@@ -15,33 +15,45 @@ namespace {
 
 constexpr std::string_view kSpace = " \t";
 
-// The faults of one line; `column` counts from 1.
+// Takes one line apart from the left.
 class LineReader {
  public:
-  LineReader(std::string_view line, unsigned number, AuthorizedKeys& found)
-      : line_(line), rest_(line), number_(number), found_(found) {}
+  LineReader(std::string_view line, unsigned number, std::vector<KeyFault>& faults)
+      : line_(line), rest_(line), number_(number), faults_(faults) {}
 
-  void read() {
+  // False: nothing is on the line, or a fault was noted.
+  bool begin() {
     skip_space();
-    if (rest_.empty() || rest_[0] == '#') return;
+    if (rest_.empty() || rest_[0] == '#') return false;
     if (line_.size() > kMostKeyLine)
       return fault(0, str("the line has ", line_.size(), " bytes, at most ", kMostKeyLine, " are read"));
     for (std::size_t at = 0; at < line_.size(); ++at) {
       unsigned char c = static_cast<unsigned char>(line_[at]);
       if ((c < 0x20 && c != '\t') || c == 0x7f) return fault(at, "a control character stands in the line");
     }
-    AuthorizedKey key;
-    key.line = number_;
+    return true;
+  }
+  // The options before the key, if there are any.
+  bool options(AuthorizedKey& key) {
     std::size_t length;
     if (!first_word(rest_, length)) return fault(place() + length, "the quote is not closed");
-    if (!is_key_type(rest_.substr(0, length))) {
-      OptionFault wrong;
-      if (!parse_key_options(rest_.substr(0, length), key, wrong))
-        return fault(place() + wrong.at, wrong.message);
-      rest_.remove_prefix(length);
-      skip_space();
-      if (rest_.empty()) return fault(place(), "no key follows the options");
-    }
+    if (is_key_type(rest_.substr(0, length))) return true;
+    OptionFault wrong;
+    if (!parse_key_options(rest_.substr(0, length), key, wrong))
+      return fault(place() + wrong.at, wrong.message);
+    rest_.remove_prefix(length);
+    skip_space();
+    return !rest_.empty() || fault(place(), "no key follows the options");
+  }
+  // No options, but a key type.
+  bool no_options() {
+    std::size_t length;
+    if (first_word(rest_, length) && length < rest_.size() && !is_key_type(rest_.substr(0, length)) &&
+        rest_.substr(0, length).find_first_of("=,\"") != std::string_view::npos)
+      return fault(place(), "options are not taken here: what limits a certificate stands in it");
+    return true;
+  }
+  bool key(PublicKey& key) {
     std::size_t type_at = place();
     std::string_view type = word();
     skip_space();
@@ -49,12 +61,10 @@ class LineReader {
     skip_space();
     Result<PublicKey> parsed = parse_key_text(type, base64);
     if (!parsed) return fault(type_at, parsed.error().what);
-    key.key = std::move(*parsed);
-    key.terms.fingerprint = key.key.fingerprint();
-    rest_ = rest_.substr(0, rest_.find_last_not_of(kSpace) + 1);
-    key.terms.comment = printable(rest_);
-    found_.keys.push_back(std::move(key));
+    key = std::move(*parsed);
+    return true;
   }
+  std::string comment() const { return printable(rest_.substr(0, rest_.find_last_not_of(kSpace) + 1)); }
 
  private:
   std::size_t place() const { return line_.size() - rest_.size(); }
@@ -64,39 +74,63 @@ class LineReader {
     rest_.remove_prefix(taken.size());
     return taken;
   }
-  void fault(std::size_t at, std::string message) {
-    found_.faults.push_back({number_, static_cast<unsigned>(at + 1), std::move(message)});
+  bool fault(std::size_t at, std::string message) {
+    faults_.push_back({number_, static_cast<unsigned>(at + 1), std::move(message)});
+    return false;
   }
 
   std::string_view line_, rest_;
   unsigned number_;
-  AuthorizedKeys& found_;
+  std::vector<KeyFault>& faults_;
 };
 
-}  // namespace
-
-AuthorizedKeys parse_authorized_keys(std::string_view text) {
-  AuthorizedKeys found;
+// Every line that is not obviously too much, with its number.
+template <class Each>
+void each_line(std::string_view text, std::vector<KeyFault>& faults, Each each) {
   if (text.size() > kMostKeyFile) {
-    found.faults.push_back(
+    faults.push_back(
         {0, 0, str("the file has ", text.size(), " bytes, at most ", kMostKeyFile, " are read")});
-    return found;
+    return;
   }
   for (unsigned number = 1; !text.empty(); ++number) {
     if (number > kMostKeyLines) {
-      found.faults.push_back({number, 1, str("only the first ", kMostKeyLines, " lines are read")});
-      break;
+      faults.push_back({number, 1, str("only the first ", kMostKeyLines, " lines are read")});
+      return;
     }
     std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.starts_with("-----BEGIN ") && line.find("PRIVATE KEY") != std::string_view::npos) {
-      found.faults.push_back({number, 1, "a private key: what belongs here is the line in its .pub file"});
-      break;
+      faults.push_back({number, 1, "a private key: what belongs here is the line in its .pub file"});
+      return;
     }
-    LineReader(line, number, found).read();
+    LineReader reader(line, number, faults);
+    if (reader.begin()) each(reader, number);
   }
+}
+
+}  // namespace
+
+AuthorizedKeys parse_authorized_keys(std::string_view text) {
+  AuthorizedKeys found;
+  each_line(text, found.faults, [&](LineReader& line, unsigned number) {
+    AuthorizedKey key;
+    key.line = number;
+    if (!line.options(key) || !line.key(key.key)) return;
+    key.terms.fingerprint = key.key.fingerprint();
+    key.terms.comment = line.comment();
+    found.keys.push_back(std::move(key));
+  });
+  return found;
+}
+
+CaKeys parse_ca_keys(std::string_view text) {
+  CaKeys found;
+  each_line(text, found.faults, [&](LineReader& line, unsigned) {
+    PublicKey key;
+    if (line.no_options() && line.key(key)) found.keys.push_back(std::move(key));
+  });
   return found;
 }
 

@@ -17,8 +17,8 @@ constexpr std::size_t kMostKeyFile = 1 << 20;  // bytes
 constexpr unsigned kMostKeyLines = 10'000;
 constexpr std::size_t kMostKeyLine = 16 * 1024;  // bytes
 
-// Why a line of an authorized_keys file lets nobody in. Line and column count bytes from 1; line 0: the whole
-// file.
+// Why a line of an authorized_keys file lets nobody in, or what is wrong in another file of keys. Line and
+// column count bytes from 1; line 0: the whole file.
 struct KeyFault {
   unsigned line = 0, column = 0;
   std::string message;
@@ -27,6 +27,9 @@ struct KeyFault {
 // One line that is right.
 struct AuthorizedKey {
   PublicKey key;
+  bool is_ca = false;  // cert-authority: certificates of this key come in, the key itself never
+  std::vector<std::string>
+      principals;  // of a CA: one of them must be in the certificate; none: the user's name
   KeyTerms terms;
   std::optional<AddressList> from;
   std::optional<base::Micros> expires;  // the key is good up to this time
@@ -41,6 +44,14 @@ struct AuthorizedKeys {
 // Reads the text of an authorized_keys file (sshd(8), AUTHORIZED_KEYS FILE FORMAT). A line is taken whole or
 // not at all: an option that is not known, or that can't be enforced, makes it invalid. See docs/formats.md.
 AuthorizedKeys parse_authorized_keys(std::string_view text);
+
+// The CA keys that certify any user: "TYPE BASE64 [COMMENT]" a line, # comments, no options. As above, a line
+// with a fault is left out and the others stand.
+struct CaKeys {
+  std::vector<PublicKey> keys;
+  std::vector<KeyFault> faults;
+};
+CaKeys parse_ca_keys(std::string_view text);
 
 // Whether the file may be believed: a plain file of root or the daemon's user, at most 1 MiB, that neither
 // its group nor others can write. The error begins with the path.

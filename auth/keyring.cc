@@ -25,9 +25,7 @@ Micros micros(const timespec& time) {
 
 bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
-}  // namespace
-
-struct Keyring::File {
+struct File {
   struct stat status {};
   // The clock of a file system ticks some milliseconds at a time: a file changed just before it was read may
   // change again within the same tick, with nothing to see it by. So what is fresh is read again next time.
@@ -41,7 +39,15 @@ struct Keyring::File {
   }
 };
 
-Keyring::Keyring(std::map<std::string, std::string> files) : files_(std::move(files)) {}
+}  // namespace
+
+struct Keyring::Files {
+  std::map<std::string, std::unique_ptr<File>> of_users;
+};
+
+Keyring::Keyring(std::map<std::string, std::string> files, Trust trust)
+    : files_(std::move(files)), trust_(std::move(trust)), read_(std::make_unique<Files>()) {}
+Keyring::~Keyring() = default;
 
 Result<KeyTerms> Keyring::find(const std::string& user, base::Bytes blob, const std::string& address,
                                Micros now) {
@@ -52,14 +58,14 @@ Result<KeyTerms> Keyring::find(const std::string& user, base::Bytes blob, const 
   const std::string& path = named->second;
   Result<TrustedFile> file = TrustedFile::open(path, 022, kMostKeyFile);
   if (!file) {
-    read_.erase(user);
+    read_->of_users.erase(user);
     return fail(Fault::denied, str(user, ": ", file.error().what));
   }
-  std::shared_ptr<File>& held = read_[user];
+  std::unique_ptr<File>& held = read_->of_users[user];
   if (!held || !held->is(file->status())) {
     Result<std::string> text = file->read();
     if (!text) return fail(Fault::denied, str(user, ": ", text.error().what));
-    auto fresh = std::make_shared<File>();
+    auto fresh = std::make_unique<File>();
     fresh->status = file->status();
     Micros age = base::wall_now() - std::max(micros(fresh->status.st_mtim), micros(fresh->status.st_ctim));
     fresh->settled = age > 2'000'000;

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,38 +18,55 @@ struct PermitOpen {
   unsigned port = 0;
 };
 
-// What a key's line in authorized_keys allows beside letting the user in.
+// What a key's line in authorized_keys, and its certificate, allow beside letting the user in.
 struct KeyTerms {
-  std::string fingerprint;  // "SHA256:…"
-  std::string comment;
+  std::string fingerprint;     // "SHA256:…" of the key the person holds; never of a certificate around it
+  std::string comment;         // of the line; empty for a CA of user_ca
   std::string forced_command;  // command="…": run instead of whatever was asked; see has_forced_command
   bool has_forced_command = false;
   bool no_pty = false;
   bool no_forwarding = false;
   std::vector<PermitOpen> permit_open;  // empty: the policy alone decides
+
+  // Of a certificate only:
+  bool is_certificate = false;
+  std::uint64_t serial = 0;  // as the CA numbered it; 0: not numbered
+  std::string key_id;        // what the CA calls it, printable
+  std::string ca;            // "SHA256:…" of the CA's key
+};
+
+// Files beside those of single users; empty: none.
+struct Trust {
+  std::string user_ca;       // CA keys that may certify any user by name
+  std::string revoked_keys;  // what is shut out whatever else lets it in: text or an OpenSSH KRL
 };
 
 // Who is who: the users and the files their keys are in. A file is read again when it has changed since
-// (device, inode, size or modification time), so that taking a line out works at the next login.
+// (device, inode, size or modification time), so that taking a line out, or a key into the revocations, works
+// at the next login.
 class Keyring {
  public:
-  // `files`: each user's authorized_keys file. Nothing is read before the first find().
-  explicit Keyring(std::map<std::string, std::string> files);
+  // `files`: each user's authorized_keys file; empty for one who comes with certificates of user_ca alone.
+  // Nothing is read before the first find().
+  explicit Keyring(std::map<std::string, std::string> files, Trust trust = {});
+  ~Keyring();
 
-  // May `user` come in with the public key `blob` (RFC 4253, 6.6) from `address` (no port) at `now`? An Error
-  // says why not, for the journal; the client is never told. Reads a small local file: bounded to 1 MiB. A
-  // key of a type or size that is not accepted (DSA, RSA below 2048 bits, a certificate) is refused, and so
-  // are all keys of a file that check_key_file() refuses. Of several lines with the key, the first that lets
-  // it in counts.
+  // May `user` come in with the public key or certificate `blob` (RFC 4253, 6.6; OpenSSH PROTOCOL.certkeys)
+  // from `address` (no port) at `now`? An Error says why not, for the journal; the client is never told.
+  // Reads small local files, all bounded. A key of a type or size that is not accepted (DSA, RSA below 2048
+  // bits) is refused, and so are all keys of a file that check_key_file() refuses, and every key while the
+  // revocations can't be read or have a fault. A plain key counts by a plain line only, a certificate by its
+  // CA only. Of several lines with the key or the CA, the first that lets it in counts; then comes user_ca.
   base::Result<KeyTerms> find(const std::string& user, base::Bytes blob, const std::string& address,
                               base::Micros now);
 
   const std::map<std::string, std::string>& files() const { return files_; }
 
  private:
-  struct File;
+  struct Files;
   std::map<std::string, std::string> files_;
-  std::map<std::string, std::shared_ptr<File>> read_;
+  Trust trust_;
+  std::unique_ptr<Files> read_;
 };
 
 }  // namespace oob::auth
