@@ -72,6 +72,29 @@ bool Policy::may_see(const Principal& who, const std::string& device) const {
                      [&](Action action) { return allows(who, action, device); });
 }
 
+bool Policy::needs_second_factor(const std::string& user) const {
+  auto found = users_.find(user);
+  if (found == users_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(), [&](const std::string& name) {
+    auto role = roles_.find(name);
+    return role != roles_.end() && role->second.second_factor;
+  });
+}
+
+bool Policy::safe_for(const Principal& who, const std::string& device) const {
+  auto user = users_.find(who.user);
+  if (is_local(who) || user == users_.end()) return false;
+  bool safe = false;
+  for (const std::string& name : user->second) {
+    auto role = roles_.find(name);
+    if (role == roles_.end() || !role->second.may.count(Action::watch) || !names(role->second, device))
+      continue;
+    if (!role->second.safe) return false;
+    safe = true;
+  }
+  return safe;
+}
+
 base::Error Policy::no_such_device(std::string_view name) {
   return fail(Fault::missing, str("no such device: ", printable(name)));
 }

@@ -32,6 +32,9 @@ class Grant {
 struct Role {
   std::vector<std::string> on;  // device globs
   std::set<Action> may;
+  bool second_factor = false;  // whoever has this role gives a code at login, beside the key
+  bool two_person = false;     // what it allows of power waits until a second person has said yes
+  bool safe = false;           // its consoles are shown through SafeOutput
 };
 
 // Who may do what: nothing, unless a role of the user says so. Immutable; a reload swaps the whole Policy.
@@ -53,6 +56,10 @@ class Policy {
 
   // Whether the device exists for this principal: some action is allowed on it.
   bool may_see(const Principal& who, const std::string& device) const;
+  // Some role of the user wants a code at login.
+  bool needs_second_factor(const std::string& user) const;
+  // All roles that let the principal watch the device say that it is to be shown through SafeOutput.
+  bool safe_for(const Principal& who, const std::string& device) const;
   bool knows(const std::string& user) const { return users_.count(user) != 0; }
   const std::map<std::string, std::vector<std::string>>& users() const { return users_; }
 

@@ -59,13 +59,16 @@ std::string Setup::encode() const {
   Writer w;
   w.u32(static_cast<std::uint32_t>(host_keys.size()));
   for (const auto& key : host_keys) w.text(key);
-  return w.u32(grace_seconds)
+  w.u32(grace_seconds)
       .u32(most_unauthenticated)
       .u32(most_per_source)
       .u32(most_tries)
       .u32(most_channels)
       .u32(most_connections)
-      .take();
+      .u8(penalties)
+      .u32(static_cast<std::uint32_t>(good_sources.size()));
+  for (const auto& source : good_sources) w.text(source);
+  return w.take();
 }
 Result<Setup> Setup::decode(Bytes payload) {
   Reader r(payload);
@@ -78,7 +81,19 @@ Result<Setup> Setup::decode(Bytes payload) {
   m.most_tries = r.u32();
   m.most_channels = r.u32();
   m.most_connections = r.u32();
+  m.penalties = r.u8() == 1;
+  std::uint32_t good = r.u32();
+  for (std::uint32_t i = 0; i < good && r.ok(); ++i) m.good_sources.emplace_back(r.text());
   return whole(r, std::move(m), "setup");
+}
+
+std::string Ready::encode() const { return Writer().text(sandbox).text(key_exchange).take(); }
+Result<Ready> Ready::decode(Bytes payload) {
+  Reader r(payload);
+  Ready m;
+  m.sandbox = r.text();
+  m.key_exchange = r.text();
+  return whole(r, std::move(m), "ready");
 }
 
 std::string Listen::encode() const { return Writer().text(address).take(); }
@@ -115,7 +130,7 @@ Result<Ask> Ask::decode(Bytes payload) {
 }
 
 std::string Verdict::encode() const {
-  return Writer().u64(connection).u32(number).u8(accept).u8(no_pty).take();
+  return Writer().u64(connection).u32(number).u8(accept).u8(no_pty).u8(further).text(prompt).take();
 }
 Result<Verdict> Verdict::decode(Bytes payload) {
   Reader r(payload);
@@ -124,7 +139,71 @@ Result<Verdict> Verdict::decode(Bytes payload) {
   m.number = r.u32();
   m.accept = r.u8() == 1;
   m.no_pty = r.u8() == 1;
-  return whole(r, m, "verdict");
+  m.further = r.u8() == 1;
+  m.prompt = r.text();
+  return whole(r, std::move(m), "verdict");
+}
+
+std::string Code::encode() const { return Writer().u64(connection).u32(number).text(code).take(); }
+Result<Code> Code::decode(Bytes payload) {
+  Reader r(payload);
+  Code m;
+  m.connection = r.u64();
+  m.number = r.u32();
+  m.code = r.text();
+  return whole(r, std::move(m), "code");
+}
+
+std::string Forward::encode() const {
+  return Writer().u64(connection).u32(number).text(host).u32(port).text(origin).take();
+}
+Result<Forward> Forward::decode(Bytes payload) {
+  Reader r(payload);
+  Forward m;
+  m.connection = r.u64();
+  m.number = r.u32();
+  m.host = r.text();
+  m.port = r.u32();
+  m.origin = r.text();
+  return whole(r, std::move(m), "forward");
+}
+
+std::string Opened::encode() const { return Writer().u64(connection).u32(number).u8(open).take(); }
+Result<Opened> Opened::decode(Bytes payload) {
+  Reader r(payload);
+  Opened m;
+  m.connection = r.u64();
+  m.number = r.u32();
+  m.open = r.u8() == 1;
+  return whole(r, m, "opened");
+}
+
+std::string Figures::encode() const {
+  return Writer()
+      .u32(connections)
+      .u32(unauthenticated)
+      .u32(waiting)
+      .u32(penalised)
+      .u64(accepted)
+      .u64(kept_out)
+      .u64(too_many)
+      .u64(timed_out)
+      .u64(failed)
+      .take();
+}
+Result<Figures> Figures::decode(Bytes payload) {
+  Reader r(payload);
+  Figures m;
+  m.connections = r.u32();
+  m.unauthenticated = r.u32();
+  m.waiting = r.u32();
+  m.penalised = r.u32();
+  m.accepted = r.u64();
+  m.kept_out = r.u64();
+  m.too_many = r.u64();
+  m.timed_out = r.u64();
+  m.failed = r.u64();
+  return whole(r, m, "figures");
 }
 
 std::string Drop::encode() const { return Writer().u64(connection).text(why).take(); }

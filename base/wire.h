@@ -7,10 +7,11 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-// What the front and the core say to each other (docs/formats.md, "Front and core"). Two kinds of socket:
+// What the front and the core say to each other (docs/formats.md, "Front and core"). Three kinds of socket:
 //
 //  control   one SOCK_SEQPACKET pair; a packet is one message, and may carry one descriptor (SCM_RIGHTS)
 //  session   one SOCK_STREAM pair for each SSH session channel, and each `oobd ctl`; a stream of frames
+//  forward   one SOCK_STREAM pair for each forwarded TCP connection; its bytes and nothing else
 //
 // The core believes the front one thing only: that a signature by a key was verified. Whatever arrives here
 // is parsed as if a stranger had sent it.
@@ -57,15 +58,19 @@ enum class Control : std::uint8_t {
   setup = 1,    // Setup, once, first
   listen = 2,   // Listen, with the listening descriptor
   verdict = 3,  // Verdict on an Ask
-  ping = 5,     // empty: are you there? answered by pong
   drop = 4,     // Drop: end a connection
+  ping = 5,     // empty: are you there? answered by pong
+  opened = 7,   // Opened: what became of a Forward
   // front to core
-  ready = 32,    // empty: Setup was taken, listeners are served
+  ready = 32,    // Ready: Setup was taken, listeners are served
   ask = 33,      // Ask: may this user come in with this key?
   session = 34,  // OpenSession, with the session socket
   closed = 35,   // Closed: a connection that had asked is gone
   remark = 36,   // Remark: something the log or the journal should know
   pong = 37,     // empty
+  code = 38,     // Code: the answer to a Verdict's prompt
+  forward = 39,  // Forward, with the socket whose bytes are to go there and back
+  figures = 40,  // Figures, when they have changed, once a second at most
 };
 
 struct Setup {
@@ -76,8 +81,17 @@ struct Setup {
   std::uint32_t most_tries = 6;
   std::uint32_t most_channels = 10;  // per connection
   std::uint32_t most_connections = 500;
+  bool penalties = true;                  // sources that fail again and again are kept out for a while
+  std::vector<std::string> good_sources;  // base::source_of(): somebody logged in from there before
   std::string encode() const;
   static Result<Setup> decode(Bytes payload);
+};
+
+struct Ready {
+  std::string sandbox;       // what the front has given up, for `status`: "seccomp, Landlock 7, uid nobody"
+  std::string key_exchange;  // the algorithms that are offered, best first, parted by commas
+  std::string encode() const;
+  static Result<Ready> decode(Bytes payload);
 };
 
 struct Listen {
@@ -103,9 +117,57 @@ struct Verdict {
   std::uint64_t connection = 0;
   std::uint32_t number = 0;
   bool accept = false;
-  bool no_pty = false;  // refuse pty-req on this connection
+  bool no_pty = false;   // refuse pty-req on this connection
+  bool further = false;  // not accept, but: the key is right, and a code is to be asked for as well
+  std::string prompt;    // where further: what the person is shown before "Code: ", perhaps empty
   std::string encode() const;
   static Result<Verdict> decode(Bytes payload);
+};
+
+// The answer to keyboard-interactive (RFC 4256) after a Verdict with `further`. Judged by a Verdict that
+// bears the same number.
+struct Code {
+  std::uint64_t connection = 0;
+  std::uint32_t number = 0;  // counts on from the connection's Asks
+  std::string code;          // as typed, up to 64 bytes
+  std::string encode() const;
+  static Result<Code> decode(Bytes payload);
+};
+
+// A direct-tcpip channel (RFC 4254, 7.2) is asked for. The socket that comes with it is a stream of the bare
+// bytes; the core answers with Opened, and moves bytes once it has said yes.
+struct Forward {
+  std::uint64_t connection = 0;
+  std::uint32_t number = 0;  // of the channel, for the Opened
+  std::string host;          // as the client sent it, up to 255 bytes
+  std::uint32_t port = 0;
+  std::string origin;  // "127.0.0.1:50122": what the client says of itself, of no weight
+  std::string encode() const;
+  static Result<Forward> decode(Bytes payload);
+};
+
+struct Opened {
+  std::uint64_t connection = 0;
+  std::uint32_t number = 0;
+  bool open = false;
+  std::string encode() const;
+  static Result<Opened> decode(Bytes payload);
+};
+
+// How the door is: of this front since it began.
+struct Figures {
+  std::uint32_t connections = 0;      // now, in or not
+  std::uint32_t unauthenticated = 0;  // now
+  std::uint32_t waiting = 0;          // now: accepted, not spoken to yet
+  std::uint32_t penalised = 0;        // sources that are kept out now
+  std::uint64_t accepted = 0;         // connections ever
+  std::uint64_t kept_out = 0;         // refused because of a penalty
+  std::uint64_t too_many = 0;         // refused or dropped because too many were not logged in
+  std::uint64_t timed_out = 0;        // no login within the grace time
+  std::uint64_t failed = 0;           // ended after refused keys or codes
+  bool operator==(const Figures&) const = default;
+  std::string encode() const;
+  static Result<Figures> decode(Bytes payload);
 };
 
 struct Drop {

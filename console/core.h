@@ -44,6 +44,7 @@ struct Core {
   std::string escape;       // two bytes
   std::string version;
   base::Micros started = 0;
+  std::uint64_t next_session = 1;
   // Beyond the time that was asked for: for a chassis that never answers, though its interface promises one.
   base::milliseconds chassis_patience{60'000};
   std::uint64_t logins = 0, refusals = 0, front_starts = 0;

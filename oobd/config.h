@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -62,15 +63,30 @@ struct DeviceConfig {
 
 struct BmcConfig {
   std::string host, user, password_file;
-  int cipher_suite = 0;   // 0: not given
-  std::string kg_file;    // empty: no Kg key
-  std::string privilege;  // user, operator, admin; empty: the least that works
+  int cipher_suite = 0;                        // 0: not given
+  std::string kg_file;                         // empty: no Kg key
+  std::string privilege;                       // user, operator, admin; empty: the least that works
+  std::vector<std::uint16_t> forward = {443};  // its TCP ports that may be forwarded to
   bool operator==(const BmcConfig&) const = default;
 };
 
 struct UserConfig {
   std::string keys;  // absolute path
   std::vector<std::string> roles;
+  std::string totp_file;  // absolute path; empty: none
+};
+
+// [limits]: who may come how often, before anybody is known.
+struct LimitsConfig {
+  std::uint32_t grace = 30;         // seconds from the connection to the end of the login
+  std::uint32_t startups = 100;     // connections that have not logged in
+  std::uint32_t per_source = 3;     // of those, from one IPv4 address or IPv6 /64
+  std::uint32_t tries = 6;          // keys and codes on one connection
+  std::uint32_t connections = 500;  // in all
+  std::uint32_t per_user = 50;      // of one user
+  std::uint32_t channels = 10;      // sessions and forwards on one connection
+  bool penalties = true;
+  bool operator==(const LimitsConfig&) const = default;
 };
 
 // The whole configuration, checked; paths are absolute.
@@ -83,6 +99,11 @@ struct Config {
   std::size_t scrollback = 4 * 1024;  // [server] scrollback, bytes kept in memory for each console
   bool rsa_host_key =
       false;  // [server] rsa_host_key: offer RSA host key to old clients (17.6 CPU ms a login)
+  std::string user_ca, revoked_keys;  // absolute paths; empty: none
+  enum class Unsynchronised { check, skip, refuse };
+  Unsynchronised totp_unsynchronised = Unsynchronised::check;  // when the clock is not to be trusted
+  bool sandbox = true;                                         // [server] sandbox: Landlock for the core
+  LimitsConfig limits;
   std::map<std::string, UserConfig> users;
   std::map<std::string, auth::Role> roles;
   std::map<std::string, BmcConfig> bmcs;

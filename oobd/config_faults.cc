@@ -38,6 +38,8 @@ std::string_view wanted(Wants wants) {
       return "true or false";
     case Wants::texts:
       return "a list of texts, [\"…\"]";
+    case Wants::integers:
+      return "a list of whole numbers";
     case Wants::size:
       return "a whole number or a text like \"64k\"";
     case Wants::table:
@@ -55,6 +57,7 @@ bool fits(Wants wants, const Node& node) {
     case Wants::truth:
       return node.kind == Node::Kind::truth;
     case Wants::texts:
+    case Wants::integers:
       return node.kind == Node::Kind::array;
     case Wants::size:
       return node.kind == Node::Kind::integer || node.kind == Node::Kind::text;
@@ -113,6 +116,11 @@ void ConfigFaults::check_value(const Key& key, const Member& member) {
     return;
   }
   if (value.kind == Node::Kind::text) check_text(key.name, value);
+  if (key.wants == Wants::integers) {
+    for (const Node& item : value.items)
+      if (item.kind != Node::Kind::integer)
+        add(item.place, base::str("'", key.name, "' must hold whole numbers, not ", kind_of(item)));
+  }
   if (key.wants != Wants::texts) return;
   if (value.items.empty()) add(value.place, base::str("'", key.name, "' is an empty list"));
   std::set<std::string_view> seen;

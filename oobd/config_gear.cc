@@ -37,6 +37,7 @@ void ConfigReader::read_bmc(const Member& bmc) {
     faults_.check(suite->place, check_cipher_suite(suite->integer));
     config.cipher_suite = static_cast<int>(suite->integer);
   }
+  if (const Node* ports = get(table, "forward", Node::Kind::array)) config.forward = read_ports(*ports);
   config_.bmcs[bmc.key] = std::move(config);
 }
 
@@ -64,7 +65,9 @@ std::string ConfigReader::read_secret(const Node& value, std::string_view key) {
     faults_.add(value.place, base::str(key, ": ", base::printable(text.error().what, kMostReason)));
     return file;
   }
-  base::Result<> right = key == "kg_file" ? check_kg(*text) : check_password(*text);
+  base::Result<> right = key == "kg_file"     ? check_kg(*text)
+                         : key == "totp_file" ? base::Result<>()
+                                              : check_password(*text);
   OPENSSL_cleanse(text->data(), text->size());
   if (!right)
     faults_.add(value.place,

@@ -36,6 +36,7 @@ ConfigOutcome ConfigReader::read(std::string_view text) {
   for (const Member* bmc : tables(tree.root, "bmc")) bmcs_.insert(bmc->key);
 
   if (get(tree.root, "server", Node::Kind::table)) read_server(*tree.root.member("server"));
+  if (get(tree.root, "limits", Node::Kind::table)) read_limits(*tree.root.member("limits"));
   for (const Member* user : tables(tree.root, "user")) read_user(*user);
   for (const Member* role : tables(tree.root, "role")) read_role(*role);
   for (const Member* bmc : tables(tree.root, "bmc")) read_bmc(*bmc);
@@ -84,6 +85,8 @@ void ConfigReader::read_server(const Member& server) {
     }
   }
   if (const Node* rsa = get(table, "rsa_host_key", Node::Kind::truth)) config_.rsa_host_key = rsa->truth;
+  if (const Node* sandbox = get(table, "sandbox", Node::Kind::truth)) config_.sandbox = sandbox->truth;
+  read_trust(table);
 }
 
 void ConfigReader::read_user(const Member& user) {
@@ -100,6 +103,7 @@ void ConfigReader::read_user(const Member& user) {
     if (roles_.count(role->text)) continue;
     faults_.add(role->place, base::str("no role ", in_quotes(role->text), hint(role->text, roles_)));
   }
+  if (const Node* file = text(table, "totp_file")) config.totp_file = read_secret(*file, "totp_file");
   config_.users[user.key] = std::move(config);
 }
 
@@ -132,6 +136,7 @@ void ConfigReader::read_role(const Member& role) {
     for (auth::Action each : auth::kActions) known.push_back(auth::name_of(each));
     faults_.add(name->place, base::str("no action ", in_quotes(name->text), hint(name->text, known)));
   }
+  read_role_terms(table, config);
   config_.roles[role.key] = std::move(config);
 }
 

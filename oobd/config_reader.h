@@ -24,7 +24,11 @@ class ConfigReader {
  private:
   void check_named(const Node& root);
   void read_server(const Member& server);
+  void read_trust(const Node& server);
+  void read_limits(const Member& limits);
   void read_user(const Member& user);
+  void read_role_terms(const Node& role, auth::Role& config);
+  std::vector<std::uint16_t> read_ports(const Node& list);
   void read_role(const Member& role);
   void read_bmc(const Member& bmc);
   void read_device(const Member& device);
@@ -32,6 +36,7 @@ class ConfigReader {
   void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
   void read_keys(const Node& value, const std::string& path);
   std::string read_secret(const Node& value, std::string_view key);
+  std::string read_trusted(const Node& value, std::string_view key);
   void read_sol_terms(const Node& line, SolLine& sol);
 
   static constexpr std::size_t kMostReason = 5000;  // bytes of a message with a path in it

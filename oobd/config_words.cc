@@ -4,19 +4,38 @@ namespace oob {
 namespace {
 
 constexpr Key kTopKeys[] = {
-    {"server", Wants::table, true}, {"user", Wants::table, false},   {"role", Wants::table, false},
-    {"bmc", Wants::table, false},   {"device", Wants::table, false},
+    {"server", Wants::table, true}, {"limits", Wants::table, false}, {"user", Wants::table, false},
+    {"role", Wants::table, false},  {"bmc", Wants::table, false},    {"device", Wants::table, false},
 };
 constexpr Key kServerKeys[] = {
-    {"listen", Wants::texts, true},     {"state", Wants::text, true},          {"escape", Wants::text, false},
-    {"scrollback", Wants::size, false}, {"rsa_host_key", Wants::truth, false},
+    {"listen", Wants::texts, true},
+    {"state", Wants::text, true},
+    {"escape", Wants::text, false},
+    {"scrollback", Wants::size, false},
+    {"rsa_host_key", Wants::truth, false},
+    {"user_ca", Wants::text, false},
+    {"revoked_keys", Wants::text, false},
+    {"sandbox", Wants::truth, false},
+    {"totp_unsynchronised", Wants::text, false},
 };
-constexpr Key kUserKeys[] = {{"keys", Wants::text, true}, {"roles", Wants::texts, true}};
-constexpr Key kRoleKeys[] = {{"on", Wants::texts, true}, {"may", Wants::texts, true}};
+constexpr Key kLimitsKeys[] = {
+    {"grace", Wants::text, false},          {"startups", Wants::integer, false},
+    {"per_source", Wants::integer, false},  {"tries", Wants::integer, false},
+    {"connections", Wants::integer, false}, {"per_user", Wants::integer, false},
+    {"channels", Wants::integer, false},    {"penalties", Wants::truth, false},
+};
+constexpr Key kUserKeys[] = {
+    {"keys", Wants::text, true}, {"roles", Wants::texts, true}, {"totp_file", Wants::text, false}};
+constexpr Key kRoleKeys[] = {
+    {"on", Wants::texts, true},          {"may", Wants::texts, true},   {"second_factor", Wants::text, false},
+    {"two_person", Wants::truth, false}, {"safe", Wants::truth, false}, {"hours", Wants::texts, false},
+    {"expires", Wants::text, false},
+};
 constexpr Key kBmcKeys[] = {
     {"host", Wants::text, true},          {"user", Wants::text, true},
     {"password_file", Wants::text, true}, {"cipher_suite", Wants::integer, false},
     {"kg_file", Wants::text, false},      {"privilege", Wants::text, false},
+    {"forward", Wants::integers, false},
 };
 constexpr Key kDeviceKeys[] = {
     {"line", Wants::table, true},       {"power", Wants::table, false},  {"model", Wants::text, false},
@@ -41,6 +60,7 @@ constexpr std::string_view kLineKindNames[] = {"serial", "tcp", "telnet", "unix"
 
 const Section kTop{"", kTopKeys};
 const Section kServer{"server", kServerKeys};
+const Section kLimits{"limits", kLimitsKeys};
 const Section kUser{"user.NAME", kUserKeys};
 const Section kRole{"role.NAME", kRoleKeys};
 const Section kBmc{"bmc.NAME", kBmcKeys};
@@ -49,7 +69,8 @@ const Section kLine{"device.NAME.line", kLineKeys};
 const Section kPower{"device.NAME.power", kPowerKeys};
 
 namespace {
-constexpr const Section* kAll[] = {&kTop, &kServer, &kUser, &kRole, &kBmc, &kDevice, &kLine, &kPower};
+constexpr const Section* kAll[] = {&kTop, &kServer, &kLimits, &kUser, &kRole,
+                                   &kBmc, &kDevice, &kLine,   &kPower};
 }
 const std::span<const Section* const> kSections = kAll;
 const std::span<const std::string_view> kModels = kModelNames;
@@ -88,6 +109,10 @@ const std::vector<std::string>& reserved_words() {
       "help",
       "version",
       "reload",
+      "grant",
+      "grants",
+      "revoke",
+      "approve",
       // what a prompt, git, scp and sftp ask for
       "exit",
       "quit",

@@ -9,7 +9,7 @@ namespace oob {
 
 // Every word of the configuration, so that the reader, its hints and the test of docs/configuration.md look
 // at one list.
-enum class Wants { text, integer, truth, texts, size, table };
+enum class Wants { text, integer, truth, texts, integers, size, table };
 
 struct Key {
   std::string_view name;
@@ -23,8 +23,9 @@ struct Section {
   std::span<const Key> keys;
 };
 
-extern const Section kTop;  // the tables at the top: server, user, role, bmc, device
+extern const Section kTop;  // the tables at the top: server, limits, user, role, bmc, device
 extern const Section kServer;
+extern const Section kLimits;
 extern const Section kUser;
 extern const Section kRole;
 extern const Section kBmc;

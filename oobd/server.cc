@@ -12,8 +12,10 @@
 
 #include "auth/host_key.h"
 #include "base/log.h"
+#include "base/peer_address.h"
 #include "base/unix_socket.h"
 #include "console/reports.h"
+#include "console/session.h"
 #include "ssh/front.h"
 
 namespace oob {
@@ -28,19 +30,6 @@ using base::wire::Control;
 namespace {
 
 constexpr const char* kLocalSocket = "/ctl.sock";
-
-// "alice", "alice:edge1", "alice+edge1".
-void split_user(const std::string& name, std::string& user, std::string& device) {
-  std::size_t at = name.find_first_of(":+");
-  user = name.substr(0, at);
-  device = at == std::string::npos ? "" : name.substr(at + 1);
-}
-
-std::string address_of(const std::string& peer) {
-  std::string host = peer.substr(0, peer.rfind(':'));
-  if (host.size() > 1 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  return host;
-}
 
 void raise_limits() {
   rlimit files{};
@@ -67,7 +56,7 @@ Server::~Server() {
     for (const auto& session : core_->sessions)
       session->end("oobd is stopped", static_cast<int>(Fault::unavailable));
   }
-  front_.reset();
+  if (door_) door_->close();
   if (core_) {
     core_->sessions.clear();
     core_->journal.note(auth::Entry("stop"));
@@ -110,7 +99,7 @@ Result<> Server::load_host_keys() {
   for (HostKeyKind kind : kinds) {
     Result<HostKey> key = HostKey::load_or_make(config_->state, kind);
     if (!key) return fail(Fault::config, key.error().what);
-    setup_.host_keys.push_back(key->text());
+    host_keys_.push_back(key->text());
     host_key_lines_.push_back(key->public_line());
     host_key_prints_.push_back(str(key->type(), " ", key->fingerprint()));
   }
@@ -163,7 +152,9 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
                               .version = version(),
                               .started = base::wall_now(),
                               .reload = [this] { return reload(); }});
-  adopt(*config_);
+  core_->escape = config_->escape;
+  door_ = std::make_unique<Door>(loop_, *core_);
+  door_->adopt(*config_);
   journal_->note(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));
   gear_ =
@@ -171,19 +162,6 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   gear_->start(*config_);
   start_front();
   return {};
-}
-
-// Users, roles and keys: swapped whole.
-void Server::adopt(const Config& config) {
-  std::map<std::string, std::vector<std::string>> roles_of;
-  std::map<std::string, std::string> key_files;
-  for (const auto& [name, user] : config.users) {
-    roles_of[name] = user.roles;
-    key_files[name] = user.keys;
-  }
-  core_->policy = std::make_unique<auth::Policy>(std::move(roles_of), config.roles);
-  core_->escape = config.escape;
-  keyring_ = std::make_unique<auth::Keyring>(std::move(key_files));
 }
 
 // A log that has holes is everybody's business, at once; that it is whole again, once that has lasted. A disk
@@ -224,27 +202,6 @@ std::string Server::apply_devices(const Config& next) {
   return said;
 }
 
-// Whoever is in by a user or key that is gone, is out.
-void Server::end_lost_rights() {
-  std::vector<std::uint64_t> lost;
-  for (auto& [number, connection] : connections_) {
-    Result<auth::KeyTerms> still =
-        keyring_->find(connection.who.user, connection.key, connection.who.source, base::wall_now());
-    if (still) {
-      connection.terms = *still;
-      continue;
-    }
-    base::log(str("session of ", connection.who.user, " ended: ", still.error().what));
-    front_->send(Control::drop, base::wire::Drop{number, "your key is no longer accepted"}.encode());
-    for (const auto& session : core_->sessions)
-      if (session->visitor().connection == number)
-        session->end("your key is no longer accepted", static_cast<int>(Fault::denied));
-    lost.push_back(number);
-  }
-  for (std::uint64_t number : lost) connections_.erase(number);
-  for (const auto& session : core_->sessions) session->recheck();
-}
-
 Result<std::string> Server::reload() {
   notify(str(
       "RELOADING=1\nMONOTONIC_USEC=",
@@ -256,9 +213,10 @@ Result<std::string> Server::reload() {
     notify("READY=1");
     return base::wrap("nothing is changed", next.error());
   }
-  adopt(*next);
+  core_->escape = next->escape;
+  door_->adopt(*next);
   std::string said = apply_devices(*next);
-  end_lost_rights();
+  door_->end_lost_rights();
   base::log(said);
   journal_->note(auth::Entry("reload").with("text", said));
   notify("READY=1");
@@ -271,122 +229,13 @@ Result<std::string> Server::reload() {
 void Server::start_front() {
   std::vector<FrontProcess::Gate> gates;
   for (const Listener& listener : listeners_) gates.push_back({listener.fd.get(), listener.address});
-  FrontProcess::Hooks hooks;
-  hooks.started = [this] {
-    ++core_->front_starts;
-    connections_.clear();
-    reasons_.clear();
-  };
-  hooks.ready = [this] {
+  std::vector<std::string> keys = std::exchange(host_keys_, {});
+  door_->open(std::move(keys), std::move(gates), [this] {
     if (!ready_) return;
     std::vector<std::string> addresses;
     for (const Listener& listener : listeners_) addresses.push_back(listener.address);
     std::exchange(ready_, nullptr)(addresses);
-  };
-  hooks.message = [this](Control kind, base::Bytes payload, base::Fd fd) {
-    heard(kind, payload, std::move(fd));
-  };
-  most_connections_ = setup_.most_connections;
-  most_channels_ = setup_.most_channels;
-  front_ = std::make_unique<FrontProcess>(loop_, std::move(setup_), std::move(gates), std::move(hooks));
-  front_->start();
-}
-
-void Server::heard(Control kind, base::Bytes payload, base::Fd fd) {
-  using namespace base::wire;
-  if (kind == Control::ask) {
-    if (Result<Ask> ask = Ask::decode(payload)) return asked(*ask);
-  } else if (kind == Control::session && fd) {
-    if (Result<OpenSession> open = OpenSession::decode(payload)) return opened(*open, std::move(fd));
-  } else if (kind == Control::closed) {
-    if (Result<Closed> closed = Closed::decode(payload)) {
-      connections_.erase(closed->connection);
-      return;
-    }
-  } else if (kind == Control::remark) {
-    if (Result<Remark> remark = Remark::decode(payload)) return remarked(*remark);
-  }
-  base::log(
-      str("front: a message that makes no sense (", static_cast<int>(kind), ", ", payload.size(), " bytes)"));
-}
-
-void Server::asked(const base::wire::Ask& ask) {
-  base::wire::Verdict verdict{.connection = ask.connection, .number = ask.number};
-  std::string user, device;
-  split_user(ask.user, user, device);
-  std::string source = address_of(ask.peer);
-  Result<auth::KeyTerms> terms = core_->policy->knows(user)
-                                     ? keyring_->find(user, ask.key, source, base::wall_now())
-                                     : Result<auth::KeyTerms>(fail(Fault::denied, "no such user"));
-  if (!terms) {
-    if (reasons_.size() >= kMostReasons) reasons_.erase(reasons_.begin());
-    reasons_[ask.peer] = str(printable(user, 64), ": ", terms.error().what);
-    return front_->send(Control::verdict, verdict.encode());
-  }
-  bool known = connections_.count(ask.connection) != 0;
-  if (ask.verified && (known || connections_.size() >= most_connections_)) {
-    base::log(known ? "front: a connection that logs in twice" : "front: more connections than are allowed");
-    return front_->send(Control::verdict, verdict.encode());
-  }
-  verdict.accept = true;
-  verdict.no_pty = terms->no_pty;
-  if (ask.verified) {
-    ++core_->logins;
-    reasons_.erase(ask.peer);
-    auth::Principal who{user, terms->fingerprint, source};
-    journal_->note(auth::Entry("login")
-                       .with("user", user)
-                       .with("key", terms->fingerprint)
-                       .with("source", source)
-                       .with("peer", printable(ask.peer))
-                       .with("local", printable(ask.local))
-                       .with("client", printable(ask.client))
-                       .with("connection", static_cast<std::int64_t>(ask.connection)));
-    connections_[ask.connection] = Connection{who, ask.key, device, *terms};
-  }
-  front_->send(Control::verdict, verdict.encode());
-}
-
-void Server::opened(const base::wire::OpenSession& open, base::Fd socket) {
-  // What the front hands over is looked at as if a stranger had: only a connected stream socket can be a
-  // session.
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM ||
-      !base::peer_of(socket.get()))
-    return base::log("front: a session without a session socket");
-  auto channels = std::count_if(core_->sessions.begin(), core_->sessions.end(), [&](const auto& session) {
-    return session->visitor().connection == open.connection;
   });
-  if (static_cast<std::uint32_t>(channels) >= most_channels_)
-    return base::log("front: more sessions on a connection than are allowed");
-  auto at = connections_.find(open.connection);
-  if (at == connections_.end()) return base::log("front: a session for a connection that has not logged in");
-  const Connection& connection = at->second;
-  console::Session::Terms terms{connection.terms.has_forced_command, connection.terms.forced_command,
-                                connection.device};
-  console::Visitor visitor;
-  visitor.who = connection.who;
-  visitor.session = next_session_++;
-  visitor.connection = open.connection;
-  visitor.since = base::wall_now();
-  base::set_nonblocking(socket.get());
-  console::add_session(*core_, std::move(socket), std::move(visitor), std::move(terms));
-}
-
-void Server::remarked(const base::wire::Remark& remark) {
-  std::string text = printable(remark.text);
-  base::log(str("front: ", printable(remark.peer, 64), remark.peer.empty() ? "" : ": ", text));
-  if (remark.kind != base::wire::Remark::Kind::refused) return;
-  ++core_->refusals;
-  auth::Entry entry("login.refused");
-  entry.with("source", printable(remark.peer, 64)).with("text", text);
-  auto reason = reasons_.find(remark.peer);
-  if (reason != reasons_.end()) {
-    entry.with("why", reason->second);
-    reasons_.erase(reason);
-  }
-  journal_->note(std::move(entry));
 }
 
 // --- the board itself
@@ -420,7 +269,7 @@ void Server::board_visitor(base::Fd socket) {
   }
   console::Visitor visitor;
   visitor.who = auth::Policy::local(peer->uid);
-  visitor.session = next_session_++;
+  visitor.session = core_->next_session++;
   visitor.since = base::wall_now();
   console::add_session(*core_, std::move(socket), std::move(visitor), {});
 }

@@ -8,14 +8,12 @@
 #include <vector>
 
 #include "auth/journal.h"
-#include "auth/keyring.h"
 #include "base/disk.h"
 #include "base/loop.h"
-#include "base/wire.h"
 #include "console/core.h"
-#include "console/session.h"
+
 #include "oobd/config.h"
-#include "oobd/front_process.h"
+#include "oobd/door.h"
 #include "oobd/gear.h"
 #include "oobd/listeners.h"
 #include "oobd/notify.h"
@@ -37,42 +35,27 @@ class Server {
   // Reads the configuration again. A faulty one changes nothing; the text says what was changed.
   base::Result<std::string> reload();
   void child_ended() {
-    if (front_) front_->child_ended();
+    if (door_) door_->child_ended();
   }
 
   // Of the host keys that are offered: "ssh-ed25519 AAAA…".
   const std::vector<std::string>& host_key_lines() const { return host_key_lines_; }
 
  private:
-  // A connection whose key was verified, or that has asked so far.
-  struct Connection {
-    auth::Principal who;
-    std::string key;     // the blob
-    std::string device;  // "alice:edge1"
-    auth::KeyTerms terms;
-  };
-
   base::Result<Config> read();
   base::Result<> lock_state();
   base::Result<> load_host_keys();
   base::Result<> listen();
-  void adopt(const Config& config);
   void tell_trouble();
   void announce_log(bool failing, const std::string& trouble);
   std::string apply_devices(const Config& next);
-  void end_lost_rights();
 
   void start_front();
-  void heard(base::wire::Control kind, base::Bytes payload, base::Fd fd);
-  void asked(const base::wire::Ask& ask);
-  void opened(const base::wire::OpenSession& open, base::Fd socket);
-  void remarked(const base::wire::Remark& remark);
   void accept_local();
   void board_visitor(base::Fd socket);
 
   static constexpr std::chrono::seconds kWholeAgain{5};
-  static constexpr std::size_t kMostLocal = 64;     // sessions by `oobd ctl` at once
-  static constexpr std::size_t kMostReasons = 256;  // refusals that wait for the front's remark
+  static constexpr std::size_t kMostLocal = 64;  // sessions by `oobd ctl` at once
 
   base::Loop& loop_;
   std::string config_file_;
@@ -85,20 +68,15 @@ class Server {
   base::Disk disk_;
   base::Blocking blocking_;
   std::unique_ptr<auth::Journal> journal_;
-  std::unique_ptr<auth::Keyring> keyring_;
   std::unique_ptr<console::Archive> archive_;
   std::unique_ptr<console::Pace> pace_;
   console::Inventory inventory_;
   std::unique_ptr<Gear> gear_;  // after the inventory, which it empties
   std::optional<console::Core> core_;
-  base::wire::Setup setup_;
+  std::vector<std::string> host_keys_;  // private, for the front
   std::vector<std::string> host_key_lines_, host_key_prints_;
   std::vector<Listener> listeners_;
-  std::unique_ptr<FrontProcess> front_;
-  std::uint32_t most_connections_ = 0, most_channels_ = 0;  // the front keeps them; the core makes sure
-  std::map<std::uint64_t, Connection> connections_;
-  std::map<std::string, std::string> reasons_;  // peer -> why its key was refused
-  std::uint64_t next_session_ = 1;
+  std::unique_ptr<Door> door_;
   std::function<void(const std::vector<std::string>&)> ready_;
 };
 

@@ -19,6 +19,7 @@
 #include "ssh/connection.h"
 #include "ssh/host_keys.h"
 #include "ssh/privileges.h"
+#include "ssh/sandbox.h"
 
 namespace oob::ssh {
 
@@ -71,7 +72,7 @@ Place place_of(const sockaddr_storage& address) {
 class Front final : public House {
  public:
   Front(Fd control, const Patience& patience);
-  int run();
+  int run(std::string sandbox);
 
  private:
   struct Listener {
@@ -114,6 +115,7 @@ class Front final : public House {
   base::Watch control_watch_;
   base::Timer clock_, pause_;
   std::string scratch_;
+  std::string sandbox_;  // what holds of it
   int status_ = 0;
   bool stopped_ = false;
 
@@ -157,7 +159,8 @@ Front::Front(Fd control, const Patience& patience)
   next_id_ >>= 1;
 }
 
-int Front::run() {
+int Front::run(std::string sandbox) {
+  sandbox_ = std::move(sandbox);
   control_watch_.readable([this] { hear(); });
   if (!stopped_) loop_.run();
   listeners_.clear();
@@ -241,7 +244,7 @@ void Front::set_up(Bytes payload) {
     return;
   }
   ready_ = true;
-  tell(base::wire::packet(Control::ready), {});
+  tell(base::wire::packet(Control::ready, base::wire::Ready{}.encode()), {});
   for (auto& listener : listeners_) accept_on(*listener);
 }
 
@@ -438,7 +441,7 @@ int run_front(int control_socket, const Patience& patience) {
   ::signal(SIGINT,
            SIG_IGN);  // Ctrl-C in the core's terminal: the core decides, and its socket's end tells us
   ::signal(SIGHUP, SIG_IGN);
-  Result<> dropped = drop_privileges();
+  Result<std::string> dropped = drop_privileges();
   if (!dropped) {
     base::log(str("oobd front: ", dropped.error().what));
     return static_cast<int>(Fault::internal);
@@ -448,7 +451,8 @@ int run_front(int control_socket, const Patience& patience) {
     return static_cast<int>(Fault::internal);
   }
   base::set_nonblocking(control.get());
-  return Front(std::move(control), patience).run();
+  Front front(std::move(control), patience);
+  return front.run(str(enter_sandbox(), ", ", *dropped));
 }
 
 }  // namespace oob::ssh

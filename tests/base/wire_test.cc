@@ -98,11 +98,16 @@ void expect_round_trip(const Message& message) {
 }
 
 TEST(Messages, ReadBackWhatWasWrittenAndRefuseAnythingCutOrLonger) {
-  expect_round_trip(wire::Setup{{"key one", "key two"}, 1, 2, 3, 4, 5, 6});
+  expect_round_trip(wire::Setup{{"key one", "key two"}, 1, 2, 3, 4, 5, 6, false, {"192.0.2.9"}});
   expect_round_trip(Listen{"192.0.2.1:2222"});
   expect_round_trip(
       Ask{1ull << 63, 2, true, "alice", std::string("\0k", 2), "192.0.2.9:1", "192.0.2.1:22", "SSH-2.0-x"});
-  expect_round_trip(Verdict{7, 8, true, true});
+  expect_round_trip(wire::Ready{"seccomp", "curve25519-sha256"});
+  expect_round_trip(wire::Code{7, 8, "123456"});
+  expect_round_trip(wire::Forward{7, 8, "edge1.bmc", 443, "127.0.0.1:50122"});
+  expect_round_trip(wire::Opened{7, 8, true});
+  expect_round_trip(wire::Figures{1, 2, 3, 4, 5, 6, 7, 8, 9});
+  expect_round_trip(Verdict{7, 8, true, true, true, "now"});
   expect_round_trip(Drop{9, "why"});
   expect_round_trip(OpenSession{10});
   expect_round_trip(Closed{11});
@@ -111,7 +116,7 @@ TEST(Messages, ReadBackWhatWasWrittenAndRefuseAnythingCutOrLonger) {
 }
 
 TEST(Messages, TakeOnlyOneForYes) {
-  std::string verdict = Verdict{1, 2, true, false}.encode();
+  std::string verdict = Verdict{1, 2, true, false, false, ""}.encode();
   verdict[12] = 2;
   EXPECT_FALSE(Verdict::decode(verdict)->accept);
 }

@@ -55,6 +55,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   must(frames_of(bytes, 1) == whole);
   must(frames_of(bytes, 7) == whole);
   try_message<wire::Setup>(bytes);
+  try_message<wire::Ready>(bytes);
+  try_message<wire::Code>(bytes);
+  try_message<wire::Forward>(bytes);
+  try_message<wire::Opened>(bytes);
+  try_message<wire::Figures>(bytes);
   try_message<wire::Listen>(bytes);
   try_message<wire::Ask>(bytes);
   try_message<wire::Verdict>(bytes);

@@ -95,7 +95,8 @@ struct FakeCore::Session {
 
 FakeCore::FakeCore(base::wire::Setup setup, std::vector<std::string> patience) {
   judge = [](const base::wire::Ask& ask) {
-    return base::wire::Verdict{ask.connection, ask.number, ask.user != "mallory", ask.user == "nopty"};
+    return base::wire::Verdict{ask.connection,      ask.number, ask.user != "mallory",
+                               ask.user == "nopty", false,      ""};
   };
   auto pair = base::socket_pair(SOCK_SEQPACKET);
   control_ = std::move(pair->first);
