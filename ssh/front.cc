@@ -244,7 +244,7 @@ void Front::set_up(Bytes payload) {
     return;
   }
   ready_ = true;
-  tell(base::wire::packet(Control::ready, base::wire::Ready{}.encode()), {});
+  tell(base::wire::packet(Control::ready, base::wire::Ready{sandbox_, ""}.encode()), {});
   for (auto& listener : listeners_) accept_on(*listener);
 }
 

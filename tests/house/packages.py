@@ -13,6 +13,7 @@ BRINGS = {
     "PkgConfig": ["pkg-config"],
     "Python3": ["python3"],
     "Threads": [],
+    "libseccomp": ["libseccomp-dev"],
     "libserialport": ["libserialport-dev"],
     "libssh": ["libssh-dev"],
     "re2": ["libre2-dev"],

@@ -1,0 +1,113 @@
+#include "base/landlock.h"
+
+#ifdef __linux__
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+
+#include "base/fd.h"
+#endif
+
+namespace oob::base {
+
+#ifdef __linux__
+namespace {
+
+// The kernel's headers of Debian 12 know Landlock 2; the numbers are the kernel's own and never change.
+constexpr std::uint64_t kTruncate = 1 << 14;                       // from 3
+constexpr std::uint64_t kIoctlDevice = 1 << 15;                    // from 5
+constexpr std::uint64_t kBindTcp = 1 << 0, kConnectTcp = 1 << 1;   // from 4
+constexpr std::uint64_t kAbstractUnix = 1 << 0, kSignal = 1 << 1;  // from 6
+struct Ruleset {  // a kernel that knows less takes it as long as the rest is zero
+  std::uint64_t files, net, scoped;
+};
+
+constexpr std::uint64_t kMakeDevices = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK;
+constexpr std::uint64_t kOfFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                   LANDLOCK_ACCESS_FS_READ_FILE | kTruncate | kIoctlDevice;
+
+// All that is refused unless a rule allows it.
+std::uint64_t handled(int abi) {
+  std::uint64_t all = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1;
+  if (abi >= 2) all |= LANDLOCK_ACCESS_FS_REFER;
+  if (abi >= 3) all |= kTruncate;
+  if (abi >= 5) all |= kIoctlDevice;
+  return all;
+}
+
+std::uint64_t rights(LandlockTerms::Access access) {
+  constexpr std::uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+  switch (access) {
+    case LandlockTerms::Access::read:
+      return read;
+    case LandlockTerms::Access::run:
+      return read | LANDLOCK_ACCESS_FS_EXECUTE;
+    case LandlockTerms::Access::devices:
+      return read | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDevice;
+    case LandlockTerms::Access::own:
+      return ~(LANDLOCK_ACCESS_FS_EXECUTE | kMakeDevices);
+  }
+  return 0;
+}
+
+std::string missing(std::string_view why) { return str("MISSING: Landlock (", why, ")"); }
+std::string missing_for(std::string_view doing) { return missing(system_error(doing).what); }
+
+// Whether another thread would be left without the limits.
+bool others_run() {
+  std::error_code error;
+  std::filesystem::directory_iterator threads("/proc/self/task", error), end;
+  return error || std::distance(threads, end) != 1;
+}
+
+}  // namespace
+
+int landlock_abi() {
+  long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return abi < 0 ? 0 : static_cast<int>(abi);
+}
+
+std::string landlock(const LandlockTerms& terms) {
+  const int abi = landlock_abi();
+  if (abi == 0 && errno == ENOSYS) return missing("this kernel has none");
+  if (abi == 0) return missing_for("not in use here");  // EOPNOTSUPP: left out of the kernel's lsm=
+  if (others_run()) return missing("other threads run already");
+  Ruleset wanted{handled(abi), 0, 0};
+  if (abi >= 4) wanted.net = (terms.bind_tcp ? 0 : kBindTcp) | (terms.connect_tcp ? 0 : kConnectTcp);
+  if (abi >= 6 && !terms.reach_out) wanted.scoped = kAbstractUnix | kSignal;
+  Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));
+  if (!rules) return missing_for("make its rules");
+  for (const LandlockTerms::Place& place : terms.places) {
+    Fd path(::open(place.path.c_str(), O_PATH | O_CLOEXEC));
+    struct stat status {};
+    if (!path || ::fstat(path.get(), &status) < 0) continue;
+    landlock_path_beneath_attr rule{};
+    rule.allowed_access = rights(place.access) & wanted.files;
+    if (!S_ISDIR(status.st_mode)) rule.allowed_access &= kOfFiles;
+    rule.parent_fd = path.get();
+    if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+      return missing_for(place.path);
+  }
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return missing_for("no new privileges");
+  if (::syscall(SYS_landlock_restrict_self, rules.get(), 0) < 0) return missing_for("put it on");
+  // What this program knows of it, which on a newer kernel is less than that has.
+  return str("Landlock ", std::min(abi, 7));
+}
+
+#else
+
+int landlock_abi() { return 0; }
+std::string landlock(const LandlockTerms&) { return "MISSING: Landlock (Linux alone has it)"; }
+
+#endif
+
+}  // namespace oob::base

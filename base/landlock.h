@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace oob::base {
+
+// What of the file system and of TCP a process keeps, for itself and all it starts (landlock(7)); everything
+// else that Landlock knows is refused from then on. Descriptors that are open already go on as they are.
+struct LandlockTerms {
+  enum class Access {
+    read,     // files and lists of folders
+    run,      // read and execute
+    devices,  // read, write and ioctl() what is there; make, rename and remove nothing
+    own,      // everything but executing and making device nodes
+  };
+  // A folder with all below it, or one file. One that does not exist is left out.
+  struct Place {
+    std::string path;
+    Access access;
+  };
+  std::vector<Place> places;
+  bool bind_tcp = false, connect_tcp = false;  // kernels from 6.7 can refuse these, older ones don't
+  bool reach_out = false;  // signals to, and abstract Unix sockets of, processes without these limits (6.12)
+};
+
+// The version of Landlock that the kernel has (1 is Linux 5.13); 0: none, or it is switched off.
+int landlock_abi();
+
+// Puts the limits on, for good, and no new privileges with them. Holds for the thread that calls it and those
+// it starts later, so there must be no other. Each part that the kernel is too old for stays open. Returns
+// "Landlock 7", or "MISSING: Landlock (this kernel has none)": what to tell people.
+std::string landlock(const LandlockTerms& terms);
+
+}  // namespace oob::base
