@@ -14,12 +14,13 @@ using base::Fault;
 using base::Result;
 using base::str;
 
-AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish)
+AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish, bool safe)
     : core_(core),
       visitor_(visitor),
       io_(io),
       device_(device.name),
       wish_(wish),
+      asked_safe_(safe),
       escape_(core.escape),
       answer_(core.loop),
       stalled_(core.loop) {}
@@ -33,6 +34,8 @@ void AttachJob::enter(const std::string& device, Wish wish) {
   Console& console = *core_.inventory.find(device)->console;
   visitor_.doing = "attach";
   visitor_.device = device;
+  safe_.reset();
+  if (asked_safe_ || core_.policy->safe_for(visitor_.who, device)) safe_.emplace();
   std::string others = who_is_here();
   attachment_ = console.attach(*this, visitor_.who.user);
   note("attach");
@@ -66,7 +69,8 @@ void AttachJob::enter(const std::string& device, Wish wish) {
     state += str(" (THE LOG CAN'T BE WRITTEN: ", trouble, ")");
   std::string greeting =
       str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
-          escape_.notation(), " ? help, ", escape_.notation(), " . leaves]");
+          safe_ ? "safe: text, colours and cursor only; " : "", escape_.notation(), " ? help, ",
+          escape_.notation(), " . leaves]");
   if (io_.terminal().pty) {
     screen_ = greeting + "\r\n";
   } else {
@@ -83,7 +87,9 @@ void AttachJob::show_screen() {
     const Terminal& terminal = io_.terminal();
     older += recent;
     unsigned rows = std::max(2u, terminal.rows) - 1;  // the line above takes one
-    screen_ += terminal.pty ? screenful(older, rows, terminal.columns) : last_lines(older, 24);
+    std::string screen = terminal.pty ? screenful(older, rows, terminal.columns) : last_lines(older, 24);
+    // What is live goes on where the screen ends.
+    screen_ += safe_ ? safe_->pass(screen) : screen;
   });
 }
 
@@ -176,6 +182,7 @@ void AttachJob::pump() {
     if (!attachment_) return;
     Attachment::Piece piece = attachment_->next();
     if (piece.skipped) {
+      if (safe_) safe_->restart();
       std::string skipped = str("[oobd: ", piece.skipped, " bytes skipped]");
       if (io_.terminal().pty) io_.raw(str("\r\n", skipped, "\r\n"));
       if (!io_.terminal().pty) io_.remark(skipped);
@@ -183,7 +190,11 @@ void AttachJob::pump() {
     }
     if (piece.bytes.empty()) break;
     base::Bytes bytes = piece.bytes.substr(0, io_.room());
-    io_.raw(bytes);
+    if (safe_) {
+      io_.raw(safe_->pass(bytes));
+    } else {
+      io_.raw(bytes);
+    }
     attachment_->take(bytes.size());
   }
 }
@@ -209,8 +220,14 @@ void AttachJob::note_writer(Claim how) {
   note(writer_->joined() ? "writer.join" : how == Claim::force ? "writer.force" : "writer.take");
 }
 
+// What a console that was shown safely did to the terminal's modes is known, and undone.
+void AttachJob::settle() {
+  if (safe_ && io_.terminal().pty) io_.raw(safe_->settle());
+}
+
 void AttachJob::leave(int status) {
   if (left_) return;
+  settle();
   // What is still to be shown is shown, room or not: it is one screen at most.
   for (const std::string& remark : remarks_) io_.raw(remark);
   left_ = true;
@@ -349,6 +366,10 @@ void AttachJob::recheck() {
     say("you may no longer watch this console");
     return leave(static_cast<int>(Fault::denied));
   }
+  if (!safe_ && core_.policy->safe_for(visitor_.who, device_)) {
+    safe_.emplace();
+    say("safe from now on: text, colours and cursor only");
+  }
   if (writer_ && !may_write() && !core_.policy->decide(visitor_.who, auth::Action::admin, device_)) {
     watch_only();
     say("you may no longer type here");
@@ -382,6 +403,7 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
   switch (command) {
     case Escape::Command::leave:
       pending_.clear();
+      settle();
       if (io_.terminal().pty) say(str("left ", device_));
       leave(kDone);
       return false;
@@ -449,12 +471,13 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
   if (!console) return;
   if (command == Escape::Command::message) {
     note("message", std::string(text));
-    console->announce(str(visitor_.who.user, ": ", text));
+    console->announce(str(visitor_.who.user, ": ", base::printable(text, 4 * Escape::kMostText)));
     return;
   }
   if (command == Escape::Command::note) {
     note("note", std::string(text));
-    console->transcript().mark("note", str(visitor_.who.user, ": ", text));
+    std::string clean = base::printable(text, 4 * Escape::kMostText);
+    console->transcript().mark("note", str(visitor_.who.user, ": ", clean));
     return say("noted");
   }
   std::string name(text);
@@ -464,6 +487,7 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
   if (!grant) return say(grant.error().what);
   if (other->console.get() == console) return say("you are on it");
   pending_.clear();
+  settle();
   depart();
   io_.raw("\r\n");
   enter(name, Wish::write_if_free);
@@ -547,8 +571,10 @@ void AttachJob::replay(unsigned lines) {
   if (!console || recalling_) return;
   std::string recent = console->recent(kReplay);
   recall([this, recent, lines](std::string older) {
-    screen_ += str("\r\n[oobd: the last ", lines, " lines]\r\n", last_lines(older + recent, lines),
-                   "\r\n[oobd: live again]\r\n");
+    std::string last = last_lines(older + recent, lines);
+    // Whole in itself: it comes between two pieces of what is live.
+    if (safe_) last = SafeOutput().pass(last);
+    screen_ += str("\r\n[oobd: the last ", lines, " lines]\r\n", last, "\r\n[oobd: live again]\r\n");
   });
 }
 

@@ -12,17 +12,19 @@
 #include "console/core.h"
 #include "console/escape.h"
 #include "console/job.h"
+#include "console/safe_output.h"
 
 namespace oob::console {
 
 // One person on one console: `attach`. What the console says goes to their terminal, what they type goes to
 // the line if they have the keyboard, and the escape gives them the rest. By the escape they may go on to
-// another device.
+// another device. A `safe` one shows what the console says through SafeOutput; so does one whose policy wants
+// it.
 class AttachJob : public Job, private Watcher {
  public:
   enum class Wish { write_if_free, watch, force, join };
 
-  AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish);
+  AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& device, Wish wish, bool safe = false);
   ~AttachJob() override;
 
   void start() override;
@@ -75,6 +77,7 @@ class AttachJob : public Job, private Watcher {
   void say(const std::string& remark);
   void replay(unsigned lines);
   void show_screen();
+  void settle();
   void recall(std::function<void(std::string older)> then);
   std::string who_is_here() const;
   base::Result<auth::Grant> grant_for(Claim how);
@@ -89,6 +92,7 @@ class AttachJob : public Job, private Watcher {
   JobIo& io_;
   std::string device_;
   Wish wish_;
+  const bool asked_safe_;
   Escape escape_;
   Keys keys_{*this};
   std::unique_ptr<Attachment> attachment_;
@@ -96,7 +100,8 @@ class AttachJob : public Job, private Watcher {
   std::string pending_;              // typed bytes the line has not taken yet
   std::deque<std::string> remarks_;  // to be shown between the console's bytes
   bool recalling_ = false;  // older bytes are being read from the transcript: nothing is shown meanwhile
-  std::string screen_;      // the last screenful, to be shown before what is live
+  std::optional<SafeOutput> safe_;    // for what this console says
+  std::string screen_;                // the last screenful, to be shown before what is live
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
   int lost_ = kDone;                  // why something that was typed went nowhere: an exit status
   bool breaking_ = false;             // a break waits for the journal, and typing for the break

@@ -83,7 +83,7 @@ Made make_attach(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
     if (!write && wish == Wish::force) write = decide(core, visitor, auth::Action::admin, a.device->name);
     if (!write) return write.error();
   }
-  return std::make_unique<AttachJob>(core, visitor, io, *a.device, wish);
+  return std::make_unique<AttachJob>(core, visitor, io, *a.device, wish, a.has("--safe"));
 }
 
 Made make_watch(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
@@ -217,28 +217,28 @@ const std::vector<CommandRow>& command_rows() {
        {{"--json", nullptr}},
        make_list},
       {"attach",
-       "attach D [--watch|--force|--join]",
-       "the console on this terminal",
+       "attach D [--watch|--force|--join] [--safe]",
+       "the console on this terminal; --safe: only text, colours and cursor moves, till one attaches anew",
        Action::watch,
        true,
        false,
        1,
        1,
-       {{"--watch", nullptr}, {"--force", nullptr}, {"--join", nullptr}},
+       {{"--watch", nullptr}, {"--force", nullptr}, {"--join", nullptr}, {"--safe", nullptr}},
        make_attach},
       {"watch",
-       "watch D [--raw]",
-       "what the console says from now on, for pipes",
+       "watch D [--raw|--safe]",
+       "what the console says from now on, for pipes; --safe: --raw without what harms a terminal",
        Action::watch,
        true,
        false,
        1,
        1,
-       {{"--raw", nullptr}},
+       {{"--raw", nullptr}, {"--safe", nullptr}},
        make_watch},
       {"log",
-       "log D [--since T] [--until T] [--lines N] [--grep RE] [--follow] [--stamp] [--raw]",
-       "what the console said",
+       "log D [--since T] [--until T] [--lines N] [--grep RE] [--follow] [--stamp] [--raw|--safe]",
+       "what the console said; --safe: --raw without what harms a terminal",
        Action::watch,
        true,
        false,
@@ -250,7 +250,8 @@ const std::vector<CommandRow>& command_rows() {
         {"--grep", "RE"},
         {"--follow", nullptr},
         {"--stamp", nullptr},
-        {"--raw", nullptr}},
+        {"--raw", nullptr},
+        {"--safe", nullptr}},
        make_log},
       {"send",
        "send D TEXT… [--no-enter]",

@@ -28,10 +28,10 @@ Result<LogQuery> log_query(const Arguments& arguments, base::Micros now) {
       return fail(Fault::usage, "log: --lines takes a number");
   if (const std::string* grep = option("--grep")) query.grep = *grep;
   query.stamp = option("--stamp") != nullptr;
-  query.raw = option("--raw") != nullptr;
+  query.raw = option("--raw") != nullptr || option("--safe") != nullptr;
   query.follow = option("--follow") != nullptr;
   if (query.raw && (query.stamp || !query.grep.empty()))
-    return fail(Fault::usage, "log: --raw gives bytes as they came, without --stamp or --grep");
+    return fail(Fault::usage, "log: --raw and --safe give bytes as they came, without --stamp or --grep");
   if (query.follow && query.until != INT64_MAX)
     return fail(Fault::usage, "log: --follow has no end, --until has");
   return query;
@@ -64,7 +64,10 @@ LogJob::LogJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& argumen
       io_(io),
       device_(arguments.device->name),
       query_(std::move(query)),
-      follow_(query_.follow) {}
+      follow_(query_.follow) {
+  bool wanted = io.terminal().pty && core.policy->safe_for(visitor.who, device_);
+  if (arguments.has("--safe") || wanted) safe_.emplace();
+}
 
 void LogJob::start() {
   Device* device = core_.inventory.find(device_);
@@ -89,7 +92,9 @@ void LogJob::came(Reading& reading) {
   reading_ = false;
   if (over_) return;
   reader_ = std::move(reading.reader);
-  if (query_.raw) {
+  if (query_.raw && safe_) {
+    io_.raw(safe_->pass(reading.out));
+  } else if (query_.raw) {
     io_.raw(reading.out);
   } else {
     io_.print(reading.out);
@@ -125,6 +130,7 @@ void LogJob::gone(const std::string& why) {
 }
 
 void LogJob::finish(int status) {
+  if (safe_ && io_.terminal().pty) io_.raw(safe_->settle());
   over_ = true;
   attachment_.reset();
   io_.finish(status);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/life.h"
@@ -8,6 +9,7 @@
 #include "console/dispatcher.h"
 #include "console/job.h"
 #include "console/log_reader.h"
+#include "console/safe_output.h"
 
 namespace oob::console {
 
@@ -15,8 +17,8 @@ namespace oob::console {
 base::Result<LogQuery> log_query(const Arguments& arguments, base::Micros now);
 
 // `log D`: what the console said, read from the files on a thread of its own, piece by piece as the visitor
-// takes them;
-// --follow goes on with what is said now.
+// takes them; --follow goes on with what is said now. --safe is --raw with what SafeOutput passes; a policy
+// that wants that has it on a terminal, where a pipe stays exact.
 class LogJob : public Job, private Watcher {
  public:
   LogJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arguments, LogQuery query);
@@ -41,6 +43,7 @@ class LogJob : public Job, private Watcher {
   std::string device_;
   LogQuery query_;
   bool follow_;
+  std::optional<SafeOutput> safe_;
   bool reading_ = false, at_end_ = false, more_ = false, over_ = false;
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<Attachment> attachment_;  // only to be told of more

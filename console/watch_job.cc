@@ -28,8 +28,11 @@ WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arg
       visitor_(visitor),
       io_(io),
       device_(arguments.device->name),
-      raw_(arguments.has("--raw")),
-      quiet_(core.loop) {}
+      raw_(arguments.has("--raw") || arguments.has("--safe")),
+      quiet_(core.loop) {
+  bool wanted = io.terminal().pty && core.policy->safe_for(visitor.who, device_);
+  if (arguments.has("--safe") || wanted) safe_.emplace();
+}
 
 WatchJob::~WatchJob() = default;
 
@@ -46,6 +49,7 @@ void WatchJob::pump() {
     Attachment::Piece piece = attachment_->next();
     if (piece.skipped) {
       give_line();
+      if (safe_) safe_->restart();
       told(str(piece.skipped, " bytes skipped"));
     }
     if (piece.bytes.empty()) return;
@@ -53,7 +57,11 @@ void WatchJob::pump() {
     base::Bytes bytes = piece.bytes.substr(0, io_.room());
     attachment_->take(bytes.size());
     if (raw_) {
-      io_.raw(bytes);
+      if (safe_) {
+        io_.raw(safe_->pass(bytes));
+      } else {
+        io_.raw(bytes);
+      }
       continue;
     }
     std::string out;
@@ -91,6 +99,7 @@ void WatchJob::gone(const std::string& why) {
 void WatchJob::stop(const base::Error& error) {
   if (over_) return;
   give_line();
+  if (safe_ && io_.terminal().pty) io_.raw(safe_->settle());
   over_ = true;
   attachment_.reset();
   io_.remark(str("oobd: ", error.what));

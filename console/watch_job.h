@@ -3,17 +3,20 @@
 #include <re2/re2.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/life.h"
 #include "console/core.h"
 #include "console/dispatcher.h"
 #include "console/job.h"
+#include "console/safe_output.h"
 
 namespace oob::console {
 
 // `watch D`: what the console says from now on, as a stream: as lines without control sequences, or --raw
-// exactly. Ends with the visitor.
+// exactly, or --safe with what SafeOutput passes; a policy that wants that has it on a terminal, where a pipe
+// stays exact. Ends with the visitor.
 class WatchJob : public Job, private Watcher {
  public:
   static constexpr base::milliseconds kQuiet{500};  // after which a line that has not ended is given as it is
@@ -38,6 +41,7 @@ class WatchJob : public Job, private Watcher {
   JobIo& io_;
   std::string device_;
   bool raw_;
+  std::optional<SafeOutput> safe_;
   bool over_ = false;
   std::string line_;  // the beginning of a line that has not ended
   base::Timer quiet_;
