@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,13 @@
 #include "console/console.h"
 
 namespace oob::console {
+
+// Where the BMC of a device takes TCP connections, and which of its ports may be forwarded to.
+struct ForwardTarget {
+  std::string bmc;      // its name, for the journal
+  std::string address;  // numeric, without port and brackets: "192.0.2.21", "fe80::1%eth0"
+  std::vector<std::uint16_t> ports;
+};
 
 // A router or server by its name, with its console and its chassis. Owned by the Inventory.
 struct Device {
@@ -18,7 +27,8 @@ struct Device {
   bool carries_oob =
       false;  // it powers or carries this board's own uplink: they need its name, and a warning
   std::unique_ptr<Console> console;
-  std::unique_ptr<Chassis> chassis;  // null: no power
+  std::unique_ptr<Chassis> chassis;      // null: no power
+  std::optional<ForwardTarget> forward;  // none: it has no BMC
 };
 
 // All devices, in the order of their names.
