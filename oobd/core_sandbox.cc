@@ -1,0 +1,96 @@
+#include "oobd/core_sandbox.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "oobd/self_path.h"
+
+namespace oob {
+
+namespace files = std::filesystem;
+using base::LandlockTerms;
+using Access = LandlockTerms::Access;
+
+namespace {
+
+std::string real(const std::string& path) {
+  std::error_code error;
+  files::path found = files::weakly_canonical(path, error);
+  return error ? path : found.string();
+}
+
+// A file that is written anew is another one to the kernel, so its folder is what counts: where its name
+// stands, and where that leads. The root folder would be everything.
+void add_file(LandlockTerms& terms, const std::string& path) {
+  if (path.empty()) return;
+  terms.places.push_back({path, Access::read});
+  for (const std::string& name : {files::absolute(path).string(), real(path)}) {
+    std::string folder = files::path(name).parent_path().string();
+    if (folder != "/") terms.places.push_back({folder, Access::read});
+  }
+}
+
+// The folder, and those on other disks that symlinks in it name.
+void add_state(LandlockTerms& terms, const std::string& state) {
+  terms.places.push_back({state, Access::own});
+  std::error_code error;
+  for (files::directory_iterator each(state, error), end; !error && each != end; each.increment(error)) {
+    std::error_code broken;
+    if (each->is_symlink(broken) && each->is_directory(broken))
+      terms.places.push_back({each->path().string(), Access::own});
+  }
+}
+
+// What the loader, the C library and OpenSSL read, and we ourselves of /proc and /sys.
+void add_system(LandlockTerms& terms) {
+  for (const char* path :
+       {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.preload", "/etc/ssl",
+        "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/proc", "/sys"})
+    terms.places.push_back({path, Access::read});
+  terms.places.push_back({"/dev", Access::devices});
+  terms.places.push_back({self_path(), Access::run});
+  // The loader is executed with it. Its folder: a new C library must not keep the front from starting again.
+  for (const char* path :
+       {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-armhf.so.3",
+        "/lib/ld-linux.so.2", "/lib/ld-linux-riscv64-lp64d.so.1", "/lib64/ld64.so.2"}) {
+    std::error_code error;
+    if (files::exists(path, error))
+      terms.places.push_back({files::path(real(path)).parent_path().string(), Access::run});
+  }
+}
+
+}  // namespace
+
+LandlockTerms core_terms(const Config& config, const std::string& config_file) {
+  LandlockTerms terms;
+  terms.connect_tcp = true;
+  terms.reach_out = true;  // the service manager, and lines that are abstract Unix sockets
+  add_system(terms);
+  add_state(terms, config.state);
+  add_file(terms, config_file);
+  add_file(terms, config.user_ca);
+  add_file(terms, config.revoked_keys);
+  for (const auto& [name, user] : config.users) {
+    add_file(terms, user.keys);
+    add_file(terms, user.totp_file);
+  }
+  for (const auto& [name, bmc] : config.bmcs) {
+    add_file(terms, bmc.password_file);
+    add_file(terms, bmc.kg_file);
+  }
+  for (const auto& [name, device] : config.devices) {
+    const auto* serial = std::get_if<SerialLine>(&device.line);
+    if (serial && !real(serial->path).starts_with("/dev/"))  // a pty of a container
+      terms.places.push_back({files::path(real(serial->path)).parent_path().string(), Access::devices});
+  }
+  if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY"))
+    terms.places.push_back({credentials, Access::read});
+  return terms;
+}
+
+std::string enter_core_sandbox(const Config& config, const std::string& config_file) {
+  return base::landlock(core_terms(config, config_file));
+}
+
+}  // namespace oob

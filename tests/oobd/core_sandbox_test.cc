@@ -1,0 +1,205 @@
+#include "oobd/core_sandbox.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <pty.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "base/fd.h"
+#include "base/unix_socket.h"
+#include "oobd/self_path.h"
+#include "tests/support/support.h"
+
+namespace oob {
+namespace {
+
+constexpr const char* kWell = "went well";
+constexpr const char* kDenied = "Permission denied";
+
+// A core's folders, with a key file elsewhere by a symlink, and files that are nobody's business.
+class CoreSandbox : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (base::landlock_abi() == 0) GTEST_SKIP() << "this kernel has no Landlock";
+#if defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "this sanitizer has a thread of its own";
+#endif
+    for (const char* folder : {"etc", "keys", "secrets", "state", "disk", "private"})
+      ASSERT_EQ(::mkdir((dir_ / folder).c_str(), 0700), 0);
+    for (const char* file :
+         {"etc/oobd.toml", "keys/alice", "secrets/relay1", "state/lock", "disk/old", "private/key"})
+      test::write_file(dir_ / file, "x");
+    ASSERT_EQ(::symlink((dir_ / "keys/alice").c_str(), (dir_ / "etc/alice").c_str()), 0);
+    ASSERT_EQ(::symlink((dir_ / "disk").c_str(), (dir_ / "state/transcripts").c_str()), 0);
+    config_.state = dir_ / "state";
+    config_.users["alice"].keys = dir_ / "etc/alice";
+    config_.bmcs["relay1"].password_file = dir_ / "secrets/relay1";
+  }
+
+  // What errno a try ends with inside. `what` returns below 0 as system calls do.
+  std::string inside(const std::function<long()>& what) const {
+    pid_t pid = ::fork();
+    if (pid == 0) {
+      enter_core_sandbox(config_, dir_ / "etc/oobd.toml");
+      errno = 0;
+      ::_exit(what() < 0 ? errno : 0);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    if (!WIFEXITED(status)) return base::str("signal ", WTERMSIG(status));
+    return WEXITSTATUS(status) ? std::strerror(WEXITSTATUS(status)) : kWell;
+  }
+  std::string opening(const std::string& path, int flags) const {
+    std::string whole = path[0] == '/' ? path : dir_ / path;
+    return inside([&] { return ::open(whole.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600); });
+  }
+
+  test::TempDir dir_;
+  Config config_;
+};
+
+TEST_F(CoreSandbox, ReadsTheConfigurationAndAllItNames) {
+  for (const char* path : {"etc/oobd.toml", "etc/alice", "keys/alice", "secrets/relay1"}) {
+    EXPECT_EQ(opening(path, O_RDONLY), kWell) << path;
+    EXPECT_EQ(opening(path, O_WRONLY), kDenied) << path;
+  }
+}
+
+TEST_F(CoreSandbox, ReadsThemAlsoWhenTheyAreWrittenAnew) {
+  int told[2];
+  ASSERT_EQ(::pipe(told), 0);
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    enter_core_sandbox(config_, dir_ / "etc/oobd.toml");
+    char now;
+    if (::read(told[0], &now, 1) != 1) ::_exit(255);
+    ::_exit(::open((dir_ / "keys/alice").c_str(), O_RDONLY) < 0 ? errno : 0);
+  }
+  test::write_file(dir_ / "keys/new", "y");
+  ASSERT_EQ(::rename((dir_ / "keys/new").c_str(), (dir_ / "keys/alice").c_str()), 0);
+  ASSERT_EQ(::write(told[1], "x", 1), 1);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(CoreSandbox, ReadsNothingElseOfPeople) {
+  EXPECT_EQ(opening("private/key", O_RDONLY), kDenied);
+  EXPECT_EQ(opening("private", O_RDONLY | O_DIRECTORY), kDenied);
+  EXPECT_EQ(opening("/", O_RDONLY | O_DIRECTORY), kDenied);
+  EXPECT_EQ(opening("/tmp", O_RDONLY | O_DIRECTORY), kDenied);
+  if (::geteuid() == 0) {
+    EXPECT_EQ(opening("/root", O_RDONLY | O_DIRECTORY), kDenied);
+    EXPECT_EQ(opening("/etc/shadow", O_RDONLY), kDenied);
+  }
+}
+
+TEST_F(CoreSandbox, WritesItsStateAlsoOnAnotherDisk) {
+  EXPECT_EQ(opening("state/journal", O_RDWR | O_CREAT), kWell);
+  EXPECT_EQ(opening("state/lock", O_RDWR | O_TRUNC), kWell);
+  EXPECT_EQ(opening("state/transcripts/new", O_RDWR | O_CREAT), kWell);
+  EXPECT_EQ(inside([&] { return ::unlink((dir_ / "state/journal").c_str()); }), kWell);
+  EXPECT_EQ(opening("etc/new", O_RDWR | O_CREAT), kDenied);
+  EXPECT_EQ(opening("new", O_RDWR | O_CREAT), kDenied);
+}
+
+TEST_F(CoreSandbox, OpensLinesThatCome) {
+  int pair[2];
+  char name[64];
+  ASSERT_EQ(::openpty(&pair[0], &pair[1], name, nullptr, nullptr), 0);
+  base::Fd ours(pair[0]), theirs(pair[1]);
+  EXPECT_EQ(opening(name, O_RDWR), kWell);
+  EXPECT_EQ(opening("/dev/pts", O_RDONLY | O_DIRECTORY), kWell);
+  EXPECT_EQ(inside([&] {
+              base::Fd line(::open(name, O_RDWR | O_NOCTTY));
+              winsize size{};
+              return ::ioctl(line.get(), TIOCGWINSZ, &size);
+            }),
+            kWell);
+  EXPECT_EQ(opening("/dev/oobd-new", O_RDWR | O_CREAT), kDenied);
+}
+
+TEST_F(CoreSandbox, ConnectsToLinesAndListensOnNothingNew) {
+  base::Result<base::Fd> socket = base::listen_unix(dir_ / "private/line.sock");
+  ASSERT_TRUE(socket) << socket.error().what;
+  EXPECT_EQ(inside([&] { return base::connect_unix(dir_ / "private/line.sock") ? 0 : -1; }), kWell);
+  if (base::landlock_abi() < 4) GTEST_SKIP() << "this kernel's Landlock knows no TCP";
+  base::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto where = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(inside([&] { return ::bind(listener.get(), where, size); }), kDenied);
+  ASSERT_EQ(::bind(listener.get(), where, size), 0);
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  ASSERT_EQ(::getsockname(listener.get(), where, &size), 0);
+  EXPECT_EQ(inside([&] {
+              base::Fd line(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+              return ::connect(line.get(), where, size);
+            }),
+            kWell);
+}
+
+// Dynamic as it is: with the loader, the libraries and what they read.
+TEST_F(CoreSandbox, StartsItselfAgainAndNothingElse) {
+  auto start = [this](std::string path, std::string option) {
+    return inside([&] {
+      char* words[] = {path.data(), option.data(), nullptr};
+      pid_t child = -1;
+      if (int failed = ::posix_spawn(&child, path.c_str(), nullptr, nullptr, words, environ); failed) {
+        errno = failed;
+        return -1;
+      }
+      int status = 0;
+      ::waitpid(child, &status, 0);
+      errno = ECHILD;
+      return status == 0 ? 0 : -1;
+    });
+  };
+  EXPECT_EQ(start(self_path(), "--gtest_filter=None"), kWell);
+  EXPECT_EQ(start("/bin/true", ""), kDenied);
+  ASSERT_EQ(::chmod((dir_ / "state/lock").c_str(), 0700), 0);
+  EXPECT_EQ(start(dir_ / "state/lock", ""), kDenied);
+}
+
+TEST_F(CoreSandbox, LetsRootBecomeSomebodyElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  EXPECT_EQ(inside([] { return ::setgid(65534) < 0 ? -1 : ::setuid(65534); }), kWell);
+}
+
+TEST_F(CoreSandbox, SaysWhatHolds) {
+  EXPECT_EQ(inside([] {
+              errno = EINVAL;  // a second layer is put on as the first one was
+              return base::landlock({}).starts_with("Landlock ") ? 0 : -1;
+            }),
+            kWell);
+}
+
+TEST_F(CoreSandbox, LeavesTheFolderOfCredentials) {
+  ::setenv("CREDENTIALS_DIRECTORY", (dir_ / "private").c_str(), 1);
+  EXPECT_EQ(opening("private/key", O_RDONLY), kWell);
+  ::unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+// A file of the root folder must not open all that is below it.
+TEST_F(CoreSandbox, NeverTakesTheRootFolderForAFilesFolder) {
+  config_.users["bob"].keys = "/keys_bob";
+  for (const auto& place : core_terms(config_, dir_ / "etc/oobd.toml").places) EXPECT_NE(place.path, "/");
+  EXPECT_EQ(opening("private/key", O_RDONLY), kDenied);
+}
+
+}  // namespace
+}  // namespace oob
