@@ -45,12 +45,14 @@ class LineReader {
     skip_space();
     return !rest_.empty() || fault(place(), "no key follows the options");
   }
-  // No options, but a key type.
   bool no_options() {
     std::size_t length;
-    if (first_word(rest_, length) && length < rest_.size() && !is_key_type(rest_.substr(0, length)) &&
-        rest_.substr(0, length).find_first_of("=,\"") != std::string_view::npos)
-      return fault(place(), "options are not taken here: what limits a certificate stands in it");
+    if (first_word(rest_, length)) {
+      std::string_view word = rest_.substr(0, length);
+      bool options = word.find_first_of("=,\"") != std::string_view::npos || is_key_option(word);
+      if (options)
+        return fault(place(), "options are not taken here: what limits a certificate stands in it");
+    }
     return true;
   }
   bool key(PublicKey& key) {

@@ -24,6 +24,8 @@ enum class Option {
   no_pty,
   port_forwarding,
   no_port_forwarding,
+  cert_authority,
+  principals,
   always,   // so whether it is written or not
   refused,  // known to sshd, but not enforced here
 };
@@ -35,7 +37,6 @@ struct Known {
   std::string_view why;  // of a refused one
 };
 
-constexpr std::string_view kNoCertificates = "certificates are not supported yet";
 constexpr std::string_view kNoFido = "what a security key says of touch and PIN can't be checked here";
 constexpr std::string_view kNever =
     "oobd never allows it, so it can't be given to a key; take the option out";
@@ -59,8 +60,8 @@ constexpr Known kKnown[] = {
     {"permitlisten", Option::refused, true, kNever},
     {"tunnel", Option::refused, true, kNever},
     {"environment", Option::refused, true, kNever},
-    {"cert-authority", Option::refused, false, kNoCertificates},
-    {"principals", Option::refused, true, kNoCertificates},
+    {"cert-authority", Option::cert_authority, false, {}},
+    {"principals", Option::principals, true, {}},
     {"verify-required", Option::refused, false, kNoFido},
     {"no-touch-required", Option::refused, false, kNoFido},
 };
@@ -70,6 +71,11 @@ std::string lower(std::string_view text) {
   std::transform(small.begin(), small.end(), small.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return small;
+}
+
+const Known* known_by(std::string_view name) {
+  return std::find_if(std::begin(kKnown), std::end(kKnown),
+                      [small = lower(name)](const Known& k) { return lower(k.name) == small; });
 }
 
 // Key types are among the hints, because a mistyped type is taken for an option.
@@ -104,6 +110,22 @@ bool parse_permit_open(std::string_view text, PermitOpen& open) {
   open.host = host;
   open.port = 0;
   return port == "*" || (base::parse_number(port, open.port) && open.port >= 1 && open.port <= 65535);
+}
+
+// Empty if `text` is no list of names without blanks around them: one such could match nobody it was meant
+// for.
+std::vector<std::string> parse_principals(std::string_view text) {
+  std::vector<std::string> names;
+  bool right = true;
+  base::split(text, ',', [&](std::string_view name) {
+    constexpr std::string_view kBlanks = " \t";
+    if (name.empty() || kBlanks.find(name.front()) != kBlanks.npos ||
+        kBlanks.find(name.back()) != kBlanks.npos)
+      right = false;
+    names.emplace_back(name);
+  });
+  if (!right) names.clear();
+  return names;
 }
 
 // One option at the front of `rest`: its name, and its value where it has one. An empty message means
@@ -183,6 +205,15 @@ std::string apply(const Known& known, std::string value, AuthorizedKey& line) {
     case Option::no_port_forwarding:
       terms.no_forwarding = true;
       return {};
+    case Option::cert_authority:
+      line.is_ca = true;
+      return {};
+    case Option::principals:
+      if (!line.principals.empty()) return "principals stands twice";
+      line.principals = parse_principals(value);
+      if (line.principals.empty())
+        return str("principals: '", printable(value, 80), "' is not a list of names parted by commas");
+      return {};
     case Option::always:
       return {};
     case Option::refused:
@@ -212,13 +243,13 @@ bool first_word(std::string_view line, std::size_t& length) {
 
 bool parse_key_options(std::string_view options, AuthorizedKey& line, OptionFault& fault) {
   std::string_view rest = options;
+  std::size_t principals_at = 0;
   while (true) {
     fault.at = options.size() - rest.size();
     Piece piece;
     fault.message = take_option(rest, piece);
     if (!fault.message.empty()) return false;
-    auto known = std::find_if(std::begin(kKnown), std::end(kKnown),
-                              [name = lower(piece.name)](const Known& k) { return lower(k.name) == name; });
+    const Known* known = known_by(piece.name);
     if (known == std::end(kKnown)) {
       fault.message = unknown(piece.name);
     } else if (known->option != Option::refused && known->takes_value && !piece.has_value) {
@@ -227,12 +258,19 @@ bool parse_key_options(std::string_view options, AuthorizedKey& line, OptionFaul
       fault.message = str(known->name, " takes no value");
     } else {
       fault.message = apply(*known, std::move(piece.value), line);
+      if (known->option == Option::principals) principals_at = fault.at;
     }
     if (!fault.message.empty()) return false;
-    if (rest.empty()) return true;
+    if (rest.empty()) break;
     rest.remove_prefix(1);  // the comma
   }
+  if (line.principals.empty() || line.is_ca) return true;
+  fault.at = principals_at;
+  fault.message = "principals says something only beside cert-authority";
+  return false;
 }
+
+bool is_key_option(std::string_view word) { return known_by(word) != std::end(kKnown); }
 
 bool parse_expiry(std::string_view text, Micros& time) {
   bool utc = text.ends_with('Z') || text.ends_with('z');

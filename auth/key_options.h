@@ -21,6 +21,9 @@ bool first_word(std::string_view line, std::size_t& length);
 // all are right. The order counts as in sshd: "restrict,pty" allows a pty, "pty,restrict" does not.
 bool parse_key_options(std::string_view options, AuthorizedKey& line, OptionFault& fault);
 
+// Whether `word` is the name of an option, one that is refused too.
+bool is_key_option(std::string_view word);
+
 // YYYYMMDD[HHMM[SS]][Z]; without Z it is local time.
 bool parse_expiry(std::string_view text, base::Micros& time);
 

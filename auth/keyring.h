@@ -41,6 +41,8 @@ struct Trust {
   std::string revoked_keys;  // what is shut out whatever else lets it in: text or an OpenSSH KRL
 };
 
+struct Credential;
+
 // Who is who: the users and the files their keys are in. A file is read again when it has changed since
 // (device, inode, size or modification time), so that taking a line out, or a key into the revocations, works
 // at the next login.
@@ -64,6 +66,8 @@ class Keyring {
 
  private:
   struct Files;
+  base::Result<> check_revoked(const Credential& asked);
+
   std::map<std::string, std::string> files_;
   Trust trust_;
   std::unique_ptr<Files> read_;

@@ -79,18 +79,9 @@ Result<> read_ecdsa(Reader& reader, PublicKey& key) {
   return {};
 }
 
-// A positive mpint in its shortest form (RFC 4251, 5), without the sign byte; empty if it is none.
-Bytes positive(Bytes number) {
-  auto byte = [&](std::size_t at) { return static_cast<unsigned char>(number[at]); };
-  if (number.empty() || byte(0) >= 0x80) return {};
-  if (byte(0) != 0) return number;
-  if (number.size() < 2 || byte(1) < 0x80) return {};
-  return number.substr(1);
-}
-
 Result<> read_rsa(Reader& reader, PublicKey& key) {
-  Bytes exponent = positive(reader.text());
-  Bytes modulus = positive(reader.text());
+  Bytes exponent = positive_number(reader.text());
+  Bytes modulus = positive_number(reader.text());
   if (!reader.ok() || exponent.empty() || modulus.empty())
     return refuse(key.type, "a number is missing or not in its shortest form");
   key.bits = static_cast<unsigned>(8 * (modulus.size() - 1)) +
@@ -123,6 +114,14 @@ Result<> check_type(std::string_view type) {
 }
 
 }  // namespace
+
+Bytes positive_number(Bytes number) {
+  auto byte = [&](std::size_t at) { return static_cast<unsigned char>(number[at]); };
+  if (number.empty() || byte(0) >= 0x80) return {};
+  if (byte(0) != 0) return number;
+  if (number.size() < 2 || byte(1) < 0x80) return {};
+  return number.substr(1);
+}
 
 bool is_key_type(std::string_view word) {
   auto accepted = [](std::string_view type) {
@@ -191,6 +190,18 @@ Result<PublicKey> parse_key_blob(Bytes blob) {
   if (!read) return read.error();
   if (!reader.done()) return fail(Fault::denied, str(type, ": bytes are left over after the key"));
   return key;
+}
+
+bool is_whole_key(Bytes blob) {
+  Reader reader(blob);
+  Bytes type = reader.text();
+  if (!reader.ok() || !is_key_type(type) || type.ends_with(kCertificate)) return false;
+  unsigned fields = type == "ssh-dss" ? 4 : type.find("ed25519") != Bytes::npos ? 1 : 2;
+  if (type.starts_with("sk-")) ++fields;
+  for (unsigned i = 0; i < fields; ++i) {
+    if (reader.text().empty()) return false;
+  }
+  return reader.done();
 }
 
 Result<PublicKey> parse_key_text(std::string_view type, std::string_view base64) {

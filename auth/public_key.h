@@ -34,11 +34,18 @@ base::Result<PublicKey> parse_key_blob(base::Bytes blob);
 // type.
 base::Result<PublicKey> parse_key_text(std::string_view type, std::string_view base64);
 
+// Whether a blob is a whole plain key of a kind that OpenSSH knows, DSA and short RSA too: what is never let
+// in may well be named among what is revoked. Its numbers and points are not looked at.
+bool is_whole_key(base::Bytes blob);
+
 // Of any blob, also one that parse_key_blob() refuses.
 std::string fingerprint_of(base::Bytes blob);
 
 // Whether `word` names a key type, accepted here or not: "ssh-ed25519", "ssh-dss", a certificate's.
 bool is_key_type(std::string_view word);
+
+// A positive mpint in its shortest form (RFC 4251, 5), without its sign byte; empty if `number` is none.
+base::Bytes positive_number(base::Bytes number);
 
 // RFC 4648, 4, padded, without line breaks and without stray bits. False if `text` is anything else.
 bool decode_base64(std::string_view text, std::string& bytes);

@@ -38,6 +38,8 @@ class Revocations {
   void add_sha256(base::Bytes digest) { sha256_.emplace(digest); }  // 32 bytes
   // `ca`: the blob of a CA's key, empty for every CA.
   void add_serials(base::Bytes ca, std::uint64_t first, std::uint64_t last);
+  // The same by the SHA-256 of the CA's blob.
+  void add_serials_of(const std::string& ca, std::uint64_t first, std::uint64_t last);
   // Bit n of the positive number `bits` (big-endian) stands for the serial first + n.
   void add_bitmap(base::Bytes ca, std::uint64_t first, base::Bytes bits);
   void add_key_id(base::Bytes ca, base::Bytes key_id);
@@ -59,7 +61,7 @@ class Revocations {
   static std::string why(const OfCa& ca, const Credential& asked);
 
   std::set<std::string, std::less<>> keys_, sha1_, sha256_;
-  std::map<std::string, OfCa, std::less<>> cas_;
+  std::map<std::string, OfCa> cas_;  // by the SHA-256 of the CA's blob; "": every CA
 };
 
 struct RevocationFile {

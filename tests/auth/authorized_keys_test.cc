@@ -70,6 +70,42 @@ TEST(AuthorizedKeys, LetsTheOrderOfRestrictCountAsSshdDoes) {
   EXPECT_FALSE(one("RESTRICT,port-forwarding " + kKey).terms.no_forwarding);
 }
 
+TEST(AuthorizedKeys, KnowsTheLineOfACaAndWhomItCertifies) {
+  EXPECT_FALSE(one(kKey).is_ca);
+  AuthorizedKey any = one("cert-authority " + kKey);
+  EXPECT_TRUE(any.is_ca && any.principals.empty());
+  AuthorizedKey some = one("principals=\"ops,night shift\",restrict,Cert-Authority " + kKey);
+  EXPECT_TRUE(some.is_ca && some.terms.no_pty && some.terms.no_forwarding);
+  EXPECT_EQ(some.principals, (std::vector<std::string>{"ops", "night shift"}));
+  EXPECT_EQ(fault("no-pty,principals=\"a\" " + kKey),
+            "1:8: principals says something only beside cert-authority");
+  EXPECT_EQ(fault("cert-authority,principals=\"a\",principals=\"b\" " + kKey),
+            "1:31: principals stands twice");
+  for (const char* bad : {"", ",", "a,", ",a", "a,,b", "a, b", " a", "a\t"})
+    EXPECT_THAT(fault("cert-authority,principals=\"" + std::string(bad) + "\" " + kKey),
+                HasSubstr("1:16: principals: '"))
+        << bad;
+  EXPECT_EQ(fault("cert-authority=\"1\" " + kKey), "1:1: cert-authority takes no value");
+  EXPECT_EQ(fault("principals,cert-authority " + kKey), "1:1: principals needs a value: principals=\"…\"");
+}
+
+TEST(AuthorizedKeys, ReadsCaKeysWithoutOptions) {
+  CaKeys found = parse_ca_keys("# trusted for all\n\n " + kKey + " the CA \r\n" + kKey);
+  EXPECT_EQ(found.keys.size(), 2u);
+  EXPECT_TRUE(found.faults.empty());
+  found = parse_ca_keys("from=\"192.0.2.1\" " + kKey + "\n" + kKey + "\ncert-authority " + kKey +
+                        "\nssh-dss AAAA\n" + kKey.substr(0, 40));
+  EXPECT_EQ(found.keys.size(), 1u);
+  ASSERT_EQ(found.faults.size(), 4u);
+  EXPECT_EQ(found.faults[0].message, "options are not taken here: what limits a certificate stands in it");
+  EXPECT_EQ(found.faults[0].line, 1u);
+  EXPECT_EQ(found.faults[0].column, 1u);
+  EXPECT_EQ(found.faults[1].line, 3u);
+  EXPECT_THAT(found.faults[1].message, HasSubstr("options are not taken here"));
+  EXPECT_EQ(found.faults[2].message, "ssh-dss: DSA keys are not accepted");
+  EXPECT_EQ(found.faults[3].line, 5u);
+}
+
 TEST(AuthorizedKeys, KeepsABackslashThatEscapesNoQuote) {
   EXPECT_EQ(one("command=\"a\\b \\\\ \" " + kKey).terms.forced_command, "a\\b \\\\ ");
 }
@@ -84,8 +120,6 @@ TEST(AuthorizedKeys, NamesAnUnknownOptionWithItsPlaceAndTheNearestOne) {
 }
 
 TEST(AuthorizedKeys, RefusesWhatItCannotEnforceAndSaysWhy) {
-  EXPECT_EQ(fault("cert-authority " + kKey), "1:1: cert-authority: certificates are not supported yet");
-  EXPECT_EQ(fault("principals=\"a\" " + kKey), "1:1: principals: certificates are not supported yet");
   for (const char* option : {"verify-required", "no-touch-required"})
     EXPECT_THAT(fault(option + (" " + kKey)), HasSubstr("security key"));
   for (const char* option : {"agent-forwarding", "x11-forwarding", "restrict,user-rc",
