@@ -72,7 +72,6 @@ class SecondFactor {
   base::Result<> judge(const std::string& name, User& user, base::Bytes code, base::Micros now);
   void load(const std::string& name, User& user);
   void write_down(const std::string& name);
-  void make_folder();
 
   base::Loop& loop_;
   base::Blocking& blocking_;
