@@ -10,7 +10,9 @@
 #include "base/disk.h"
 #include "base/loop.h"
 #include "base/time.h"
+#include "base/wire.h"
 #include "console/deeds.h"
+#include "console/forwards.h"
 #include "console/inventory.h"
 #include "console/transcript.h"
 
@@ -28,6 +30,13 @@ struct Visitor {
   std::string device;  // what `doing` is about; empty: nothing that needs hiding
 };
 
+// How the way in is, for `status` and `metrics`.
+struct DoorState {
+  base::wire::Figures figures;              // of the front that runs now
+  std::string front_sandbox, core_sandbox;  // what each has given up
+  std::string key_exchange;                 // algorithms that are offered, best first
+};
+
 // What commands stand on: the parts of the daemon, and what only its main can do. Everything outlives the
 // sessions.
 struct Core {
@@ -39,6 +48,7 @@ struct Core {
   std::unique_ptr<auth::Policy> policy;  // swapped whole by a reload
   std::unique_ptr<Deeds> deeds = std::make_unique<Deeds>();
   std::list<std::unique_ptr<Session>> sessions;
+  std::unique_ptr<Forwards> forwards = std::make_unique<Forwards>();
   std::string transcripts;  // the folder
   std::string state;        // the state folder
   std::string escape;       // two bytes
@@ -47,6 +57,7 @@ struct Core {
   std::uint64_t next_session = 1;
   // Beyond the time that was asked for: for a chassis that never answers, though its interface promises one.
   base::milliseconds chassis_patience{60'000};
+  DoorState door{};
   std::uint64_t logins = 0, refusals = 0, front_starts = 0;
   // Reads the configuration again: what was changed, or the first fault.
   std::function<base::Result<std::string>()> reload;

@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "console/door_report.h"
 #include "console/session.h"
 
 namespace oob::console {
@@ -179,6 +180,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     object["journal"] = journal.empty() ? "ok" : journal;
     object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
     object["transcript_bytes_lost"] = core.archive.lost();
+    door_status(core, object);
     return json::serialize(object) + "\n";
   }
   std::string text = str(core.version, "\n");
@@ -195,6 +197,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   text += str("sessions     ", core.sessions.size(), " now, ", core.logins, " logins and ", core.refusals,
               " refusals since the start\n");
   text += str("front        started ", core.front_starts, core.front_starts == 1 ? " time\n" : " times\n");
+  text += door_status(core);
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
   text += str("journal      ", journal.empty() ? "ok" : journal, "\n");
@@ -245,7 +248,7 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
          core.archive.lost());
   figure("transcripts_ok", "gauge", "1 while transcripts can be written",
          core.archive.trouble().empty() ? 1 : 0);
-  return text;
+  return text + door_metrics(core);
 }
 
 }  // namespace oob::console

@@ -145,6 +145,7 @@ void Session::open(base::Bytes payload) {
   if (!shell) entry.with("command", base::printable(line.substr(0, line.find(' ')), 100));
   core_.journal.note(std::move(entry));
   JobIo& io = *this;
+  if (!terms_.notice.empty()) remark(str("oobd: ", terms_.notice));
   if (shell) {
     job_ = std::make_unique<PromptJob>(core_, visitor_, io);
   } else {

@@ -97,6 +97,9 @@ void ConfigReader::read_user(const Member& user) {
   if (const Node* keys = text(table, "keys")) {
     config.keys = path(*keys);
     read_keys(*keys, config.keys);
+  } else if (!table.member("keys") && config_.user_ca.empty()) {
+    // With a CA for all users the name alone is enough.
+    faults_.add(table.place, base::str("[user.", base::printable(user.key, 80), "] has no 'keys'"));
   }
   for (const Node* role : texts(table, "roles")) {
     config.roles.push_back(role->text);

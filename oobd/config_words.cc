@@ -25,7 +25,7 @@ constexpr Key kLimitsKeys[] = {
     {"channels", Wants::integer, false},    {"penalties", Wants::truth, false},
 };
 constexpr Key kUserKeys[] = {
-    {"keys", Wants::text, true}, {"roles", Wants::texts, true}, {"totp_file", Wants::text, false}};
+    {"keys", Wants::text, false}, {"roles", Wants::texts, true}, {"totp_file", Wants::text, false}};
 constexpr Key kRoleKeys[] = {
     {"on", Wants::texts, true},          {"may", Wants::texts, true},   {"second_factor", Wants::text, false},
     {"two_person", Wants::truth, false}, {"safe", Wants::truth, false}, {"hours", Wants::texts, false},

@@ -112,6 +112,21 @@ void FrontProcess::send(Control kind, base::Bytes payload) {
   if (control_) queue({base::wire::packet(kind, payload), -1});
 }
 
+void FrontProcess::change(base::wire::Setup setup) {
+  setup.host_keys = std::move(setup_.host_keys);
+  setup_ = std::move(setup);
+  base::wire::Setup told = setup_;
+  for (std::string& key : told.host_keys) key.assign(key.size(), '\0');
+  told.host_keys.clear();
+  send(Control::setup, told.encode());
+}
+
+void FrontProcess::add_good_source(const std::string& source) {
+  std::erase(setup_.good_sources, source);
+  if (setup_.good_sources.size() >= kMostGood) setup_.good_sources.erase(setup_.good_sources.begin());
+  setup_.good_sources.push_back(source);
+}
+
 void FrontProcess::queue(Outgoing message) {
   if (out_.size() >= kMostQueued) return lost("does not read what it is told");
   out_.push_back(std::move(message));
@@ -142,7 +157,9 @@ void FrontProcess::readable() {
     base::Bytes payload = base::Bytes(packet->bytes).substr(1);
     heard_at_ = base::Clock::now();
     if (kind == Control::ready) {
-      hooks_.ready();
+      Result<base::wire::Ready> ready = base::wire::Ready::decode(payload);
+      if (!ready) return lost("says that it is ready in words that make no sense");
+      hooks_.ready(*ready);
     } else if (kind != Control::pong) {
       hooks_.message(kind, payload, std::move(packet->fd));
     }

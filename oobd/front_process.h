@@ -22,7 +22,7 @@ class FrontProcess {
   using Message = std::function<void(base::wire::Control kind, base::Bytes payload, base::Fd fd)>;
   struct Hooks {
     std::function<void()> started;  // a new process: connections of the old one are gone
-    std::function<void()> ready;
+    std::function<void(const base::wire::Ready& ready)> ready;
     Message message;
   };
   struct Gate {
@@ -38,11 +38,16 @@ class FrontProcess {
   void start();
   // At most kMostQueued wait for a front that does not read; beyond that it is taken for hung and ended.
   void send(base::wire::Control kind, base::Bytes payload);
+  // Limits and good sources, for this front and those after it; the host keys stay.
+  void change(base::wire::Setup setup);
+  // The next front hears of it at its start; this one knows it already. At most kMostGood.
+  void add_good_source(const std::string& source);
   void child_ended();  // SIGCHLD came: looks whether it was the front
   pid_t pid() const { return pid_; }
 
  private:
   static constexpr std::size_t kMostQueued = 4096;
+  static constexpr std::size_t kMostGood = 1024;
   static constexpr base::milliseconds kHurry{200};  // doubled up to 5 s when it ends at once, again and again
   static constexpr base::milliseconds kPing{5000};
   static constexpr base::milliseconds kSilent{15'000};  // then it hangs, and is ended

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "auth/host_key.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "base/unix_socket.h"
 #include "console/reports.h"
 #include "console/session.h"
+#include "oobd/core_sandbox.h"
 #include "ssh/front.h"
 
 namespace oob {
@@ -30,6 +32,18 @@ using base::wire::Control;
 namespace {
 
 constexpr const char* kLocalSocket = "/ctl.sock";
+
+// When a file of the folder was last written, or 0: a clock that is behind this is wrong.
+base::Micros newest_in(const std::string& folder) {
+  base::Micros newest = 0;
+  std::error_code none;
+  for (const auto& file : std::filesystem::directory_iterator(folder, none)) {
+    struct stat status;
+    if (::stat(file.path().c_str(), &status) == 0)
+      newest = std::max<base::Micros>(newest, status.st_mtim.tv_sec * base::Micros{1'000'000});
+  }
+  return newest;
+}
 
 void raise_limits() {
   rlimit files{};
@@ -48,7 +62,6 @@ Server::Server(base::Loop& loop, std::string config_file)
       config_file_(std::move(config_file)),
       accept_pause_(loop),
       whole_again_(loop),
-      disk_(loop),
       blocking_(loop) {}
 
 Server::~Server() {
@@ -130,13 +143,17 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
     Result<> done = (this->*step)();
     if (!done) return done;
   }
-  Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, disk_, config_->state);
-  if (!journal) return fail(Fault::journal, journal.error().what);
-  journal_ = std::move(*journal);
   Result<> listening = listen();
   if (!listening) return listening;
+  std::string sandbox =
+      config_->sandbox ? enter_core_sandbox(*config_, config_file_) : "off (server.sandbox)";
+  disk_.emplace(loop_);
+  base::Micros newest_known = newest_in(config_->state + "/journal");
+  Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, *disk_, config_->state);
+  if (!journal) return fail(Fault::journal, journal.error().what);
+  journal_ = std::move(*journal);
 
-  archive_ = std::make_unique<console::Archive>(loop_, disk_, config_->state + "/transcripts");
+  archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
   archive_->on_trouble([this] { tell_trouble(); });
   pace_ = std::make_unique<console::Pace>(loop_, *archive_);
   core_.emplace(console::Core{.loop = loop_,
@@ -153,7 +170,8 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
                               .started = base::wall_now(),
                               .reload = [this] { return reload(); }});
   core_->escape = config_->escape;
-  door_ = std::make_unique<Door>(loop_, *core_);
+  door_ = std::make_unique<Door>(loop_, *core_, newest_known);
+  core_->door.core_sandbox = std::move(sandbox);
   door_->adopt(*config_);
   journal_->note(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));

@@ -65,8 +65,8 @@ class Server {
   base::Timer accept_pause_;
   base::Timer whole_again_;
   bool told_trouble_ = false;
-  base::Disk disk_;
   base::Blocking blocking_;
+  std::optional<base::Disk> disk_;  // its threads begin in the sandbox
   std::unique_ptr<auth::Journal> journal_;
   std::unique_ptr<console::Archive> archive_;
   std::unique_ptr<console::Pace> pace_;
