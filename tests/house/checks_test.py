@@ -16,7 +16,8 @@ class Checks(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.root = Path(self.folder.name)
-        for name in (".clang-format", "CMakeLists.txt", "cmake/debian-packages.txt", "tests/CMakeLists.txt"):
+        for name in (".clang-format", "CMakeLists.txt", "cmake/debian-packages.txt", "tests/CMakeLists.txt",
+                     "etc/oobd.service"):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         self.write("base/bytes.h", "#pragma once\n\n#include <string>\n")
@@ -43,7 +44,7 @@ class Checks(unittest.TestCase):
             self.assertIn(word, said)
 
     def test_a_tree_as_it_should_be_passes_every_check(self):
-        for check in ("floors", "co_await", "format", "sizes", "packages"):
+        for check in ("floors", "co_await", "format", "sizes", "packages", "unit"):
             with self.subTest(check):
                 self.passes(check)
 
@@ -114,6 +115,16 @@ class Checks(unittest.TestCase):
         listed = self.root / "cmake/debian-packages.txt"
         listed.write_text(listed.read_text() + "build autoconf\n")
         self.fails("packages", "not sorted")
+
+    def test_a_unit_that_is_more_exposed_is_found(self):
+        unit = self.root / "etc/oobd.service"
+        unit.write_text(unit.read_text().replace("NoNewPrivileges=true\n", ""))
+        self.fails("unit", "Overall exposure", "NoNewPrivileges=")
+
+    def test_a_unit_with_a_word_that_systemd_does_not_know_is_found(self):
+        unit = self.root / "etc/oobd.service"
+        unit.write_text(unit.read_text().replace("WatchdogSec=", "WatchdogSeconds="))
+        self.fails("unit", "WatchdogSeconds")
 
 
 if __name__ == "__main__":
