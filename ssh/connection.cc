@@ -33,8 +33,9 @@ Connection::Connection(House& house, std::uint64_t id, Origin origin)
     : house_(house),
       id_(id),
       origin_(std::move(origin)),
-      login_(house.setup().most_tries,
-             [this](base::wire::Ask question) { return ask(std::move(question)); }) {}
+      login_(
+          house.setup().most_tries, [this](base::wire::Ask question) { return ask(std::move(question)); },
+          [this](base::wire::Code code) { return tell_code(std::move(code)); }) {}
 
 Connection::~Connection() { finish(); }
 
@@ -134,7 +135,7 @@ bool Connection::alive() const {
 
 // Takes what the client sent, and answers. False: nothing is left to take.
 bool Connection::take_in() {
-  if (login_.judged()) login_.answer();
+  if (login_.judged()) login_.answer(session_);
   if (login_.succeeded() && !told_logged_in_) {
     told_logged_in_ = true;
     used_ = Clock::now();
@@ -211,10 +212,12 @@ void Connection::finish() {
   for (int i = 0; i < 8 && ::recv(dup_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT) > 0; ++i) {
   }
   dup_.reset();
-  if (login_.refused() > 0 && !login_.succeeded()) {
+  if ((login_.refused() > 0 || login_.wants_code()) && !login_.succeeded()) {
+    std::string what = login_.wants_code()
+                           ? "key accepted, but no right code came"
+                           : str(login_.refused(), login_.refused() == 1 ? " key" : " keys", " refused");
     base::wire::Remark remark{base::wire::Remark::Kind::refused, origin_.peer,
-                              str(login_.refused(), login_.refused() == 1 ? " key" : " keys",
-                                  " refused for user ", base::printable(login_.user(), 100))};
+                              str(what, " for user ", base::printable(login_.user(), 100))};
     house_.tell(base::wire::packet(Control::remark, remark.encode()));
   }
   if (login_.told_verified())
@@ -263,6 +266,11 @@ bool Connection::ask(base::wire::Ask question) {
   return house_.tell(base::wire::packet(Control::ask, question.encode()));
 }
 
+bool Connection::tell_code(base::wire::Code code) {
+  code.connection = id_;
+  return house_.tell(base::wire::packet(Control::code, code.encode()));
+}
+
 void Connection::verdict(const base::wire::Verdict& verdict) {
   login_.verdict(verdict);
   if (login_.judged()) pump();
@@ -271,7 +279,7 @@ void Connection::verdict(const base::wire::Verdict& verdict) {
 void Connection::take(ssh_message message) {
   switch (ssh_message_type(message)) {
     case SSH_REQUEST_AUTH:
-      login_.take(message);
+      login_.take(session_, message);
       return;
     case SSH_REQUEST_SERVICE:
       // paramiko asks anew for each key.

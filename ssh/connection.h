@@ -74,6 +74,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void look_at_bounds();
 
   bool ask(base::wire::Ask question);
+  bool tell_code(base::wire::Code code);
   void take(ssh_message message);
   void take_open(ssh_message message);
   bool take_request(ssh_message message);

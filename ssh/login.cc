@@ -29,7 +29,8 @@ std::string blob_of(ssh_key key) {
 
 }  // namespace
 
-Login::Login(std::uint32_t most_tries, Asker ask) : most_tries_(most_tries), ask_(std::move(ask)) {}
+Login::Login(std::uint32_t most_tries, Asker ask, Teller tell)
+    : most_tries_(most_tries), ask_(std::move(ask)), tell_(std::move(tell)) {}
 
 Login::~Login() {
   ssh_message_free(asked_);
@@ -46,17 +47,30 @@ bool Login::same_user(const char* user) {
   return user_ == name;
 }
 
-void Login::take(ssh_message message) {
-  ++taken_;
+void Login::take(ssh_session session, ssh_message message) {
+  // RFC 4256, 3.4: an answer is no request, and bears no user name.
+  bool response = ssh_message_subtype(message) == SSH_AUTH_METHOD_INTERACTIVE &&
+                  ssh_message_auth_kbdint_is_response(message);
+  if (!response) ++taken_;
   if (succeeded_) {  // RFC 4252, 5.3: to be ignored
     ssh_message_free(message);
     return;
   }
-  if (!same_user(ssh_message_auth_user(message))) {
+  if (!response && !same_user(ssh_message_auth_user(message))) {
     ssh_message_free(message);
     give_up_ = user_known_ ? "the user name may not change" : "the user name is too long";
     return;
   }
+  if (response) {
+    tell_code(session, message);
+  } else if (wants_code_) {
+    prompt(message);
+  } else {
+    take_key(message);
+  }
+}
+
+void Login::take_key(ssh_message message) {
   int method = ssh_message_subtype(message);
   if (method == SSH_AUTH_METHOD_NONE && !none_tried_) {  // asks what there is; no try
     none_tried_ = true;
@@ -89,11 +103,46 @@ void Login::ask(ssh_message message, bool verified) {
   question.number = questions_;
   question.verified = verified;
   question.user = user_;
-  asked_ = message;
-  asked_verified_ = verified;
-  asked_at_ = base::Clock::now();
+  wait_with(message, verified ? Asked::key : Asked::probe);
   told_verified_ = told_verified_ || verified;
   if (!ask_(std::move(question))) give_up_ = "too busy, try again";
+}
+
+// Asks for a code (RFC 4256, 3.2). It is shown as it is typed: it is good once and soon over, so who looks on
+// has nothing of it, and who types it off a telephone at night sees what went wrong.
+void Login::prompt(ssh_message message) {
+  // A new request ends the one before (RFC 4252, 5.1), which was never answered then and counts as a try.
+  if (ssh_message_subtype(message) != SSH_AUTH_METHOD_INTERACTIVE || std::exchange(prompted_, false)) {
+    refuse(message);
+    return;
+  }
+  const char* question = "Code: ";
+  char echo = 1;
+  prompted_ =
+      ssh_message_auth_interactive_request(message, "", instruction_.c_str(), 1, &question, &echo) == SSH_OK;
+  if (!prompted_) give_up_ = "the question for a code could not be sent";
+  keep_spare(message);
+}
+
+void Login::tell_code(ssh_session session, ssh_message message) {
+  const char* answer =
+      ssh_userauth_kbdint_getnanswers(session) == 1 ? ssh_userauth_kbdint_getanswer(session, 0) : nullptr;
+  std::size_t size = answer ? std::strlen(answer) : 0;
+  if (!std::exchange(prompted_, false) || !answer || size > kMostCode) {
+    refuse(message);
+    return;
+  }
+  wait_with(message, Asked::code);
+  base::wire::Code code;
+  code.number = ++questions_;
+  code.code.assign(answer, size);
+  if (!tell_(std::move(code))) give_up_ = "too busy, try again";
+}
+
+void Login::wait_with(ssh_message message, Asked what) {
+  asked_ = message;
+  asked_what_ = what;
+  asked_at_ = base::Clock::now();
 }
 
 void Login::verdict(const base::wire::Verdict& verdict) {
@@ -102,12 +151,18 @@ void Login::verdict(const base::wire::Verdict& verdict) {
   judged_ = true;
 }
 
-void Login::answer() {
+void Login::answer(ssh_session session) {
   ssh_message message = std::exchange(asked_, nullptr);
   judged_ = false;
-  if (!verdict_.accept) {
+  if (asked_what_ == Asked::key && verdict_.further) {
+    wants_code_ = true;
+    instruction_ = verdict_.prompt;
+    ssh_set_auth_methods(session, SSH_AUTH_METHOD_INTERACTIVE);
+    ssh_message_auth_reply_success(message, 1);  // RFC 4252, 5.1: partial success
+    keep_spare(message);
+  } else if (!verdict_.accept || verdict_.further) {
     refuse(message);
-  } else if (asked_verified_) {
+  } else if (asked_what_ != Asked::probe) {
     ssh_message_auth_reply_success(message, 0);
     succeeded_ = true;
     ssh_message_free(message);
