@@ -63,7 +63,7 @@ void AttachJob::enter(const std::string& device, Wish wish) {
   }
   std::string state = console.state() == Console::State::up ? ""
                       : console.state() == Console::State::down
-                          ? str(" (line down: ", console.why_down(), ")")
+                          ? str(" (line down: ", base::printable(console.why_down()), ")")
                           : " (line opening)";
   if (std::string trouble = reason_of(core_.archive.trouble()); !trouble.empty())
     state += str(" (THE LOG CAN'T BE WRITTEN: ", trouble, ")");
@@ -299,7 +299,7 @@ void AttachJob::flush_typed() {
       auto now = base::Clock::now();
       if (size.error().fault == Fault::unavailable && now - hinted_ >= std::chrono::seconds(5)) {
         hinted_ = now;
-        say(str(size.error().what, "; what you type is lost"));
+        say(str(base::printable(size.error().what), "; what you type is lost"));
       }
       break;
     }
@@ -353,7 +353,7 @@ void AttachJob::send_break(unsigned milliseconds) {
       say(str("no break was sent: ", written.error().what));
     } else if (writer_) {
       Result<> sent = writer_->send_break(milliseconds);
-      say(sent ? "break sent" : sent.error().what);
+      say(sent ? "break sent" : base::printable(sent.error().what));
     }
     flush_typed();
   }));
@@ -466,18 +466,18 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
   return !left_;
 }
 
+// The text has no controls and nothing that drives a terminal: the escape machine takes none.
 void AttachJob::obey_text(Escape::Command command, std::string_view text) {
   Console* console = attachment_ ? attachment_->console() : nullptr;
   if (!console) return;
   if (command == Escape::Command::message) {
     note("message", std::string(text));
-    console->announce(str(visitor_.who.user, ": ", base::printable(text, 4 * Escape::kMostText)));
+    console->announce(str(visitor_.who.user, ": ", text));
     return;
   }
   if (command == Escape::Command::note) {
     note("note", std::string(text));
-    std::string clean = base::printable(text, 4 * Escape::kMostText);
-    console->transcript().mark("note", str(visitor_.who.user, ": ", clean));
+    console->transcript().mark("note", str(visitor_.who.user, ": ", text));
     return say("noted");
   }
   std::string name(text);
@@ -550,7 +550,7 @@ void AttachJob::tell_power() {
   Result<Chassis*> chassis = chassis_of(core_, device_);
   if (!chassis) return say(chassis.error().what);
   (*chassis)->power(stay_.wrap([this](const Result<PowerState>& state) {
-    say(str(device_, ": ", state ? str("power ", name_of(*state)) : state.error().what));
+    say(str(device_, ": ", state ? str("power ", name_of(*state)) : base::printable(state.error().what)));
   }));
 }
 

@@ -41,7 +41,7 @@ void WatchJob::start() {
   if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
   if (device->console->state() != Console::State::up && !device->console->why_down().empty())
-    told(str("line down: ", device->console->why_down()));
+    told(str("line down: ", base::printable(device->console->why_down())));
 }
 
 void WatchJob::pump() {
