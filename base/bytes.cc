@@ -31,15 +31,15 @@ std::size_t utf8_length(Bytes text) {
   return 0;
 }
 
-// C1 controls (U+0080 to U+009F) drive terminals as ESC sequences do; U+202A-E and U+2066-9 turn text around.
+// C1 controls (U+0080 to U+009F) drive terminals as ESC sequences do; U+2028 and U+2029 end lines for some
+// programs; U+200E-F, U+202A-E, U+2066-9 and U+061C turn text around (Unicode 15, UAX #9, 2).
 bool harmless(Bytes sequence) {
   auto byte = [&](std::size_t at) { return static_cast<unsigned char>(sequence[at]); };
-  if (sequence.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0) return false;
-  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae)
-    return false;
-  if (sequence.size() == 3 && byte(0) == 0xe2 && byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9)
-    return false;
-  return true;
+  if (sequence.size() == 2) return !(byte(0) == 0xc2 && byte(1) < 0xa0) && sequence != "\xd8\x9c";
+  if (sequence.size() != 3 || byte(0) != 0xe2) return true;
+  unsigned last = byte(2);
+  if (byte(1) == 0x80) return last != 0x8e && last != 0x8f && (last < 0xa8 || last > 0xae);
+  return byte(1) != 0x81 || last < 0xa6 || last > 0xa9;
 }
 
 }  // namespace
