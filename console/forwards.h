@@ -10,6 +10,7 @@
 
 #include "auth/keyring.h"
 #include "base/fd.h"
+#include "base/life.h"
 #include "base/loop.h"
 #include "base/wire.h"
 
@@ -25,9 +26,7 @@ struct Visitor;
 class Forwards {
  public:
   static constexpr std::size_t kMost = 256;            // in all
-  static constexpr std::size_t kMostHeld = 64 * 1024;  // bytes of each direction that its taker has not taken
   static constexpr std::chrono::seconds kConnect{10};  // for the BMC to answer
-  static constexpr std::chrono::seconds kLastWords{10};  // for the BMC to take what a client left behind
   // Refusals of one connection that are written down in a minute; the next one tells how many were not.
   static constexpr unsigned kMostRefusals = 10;
 
@@ -41,8 +40,7 @@ class Forwards {
 
   // What `who` and the figures show of one.
   struct Shown {
-    const Visitor& visitor;  // its session is the forward's number
-    const std::string& device;
+    const Visitor& visitor;  // its session is the forward's number, its device the BMC's
     std::uint16_t port;
     std::uint64_t bytes_in, bytes_out;  // to the BMC, from it
   };
@@ -70,7 +68,7 @@ class Forwards {
   void recheck(const TermsNow& terms_now);
 
   std::vector<Shown> all() const;
-  std::size_t count() const { return forwards_.size(); }
+  std::size_t count() const;
   std::size_t count(std::uint64_t connection) const;
   std::uint64_t opened() const { return opened_; }  // BMCs that answered, ever
   std::uint64_t bytes_in() const;                   // to BMCs, ever
@@ -85,13 +83,15 @@ class Forwards {
     std::uint64_t unsaid = 0;
   };
 
-  void refuse(Core& core, const Visitor& visitor, const base::wire::Forward& wish, const std::string& device,
-              const std::string& why);
+  void refuse(Core& core, const Visitor& visitor, const base::wire::Forward& wish, const std::string& why);
   void over(Forward& forward);
+  std::string& scratch();
 
   std::list<std::unique_ptr<Forward>> forwards_;
   std::vector<Refusals> refusals_;  // of connections that were refused something
   std::uint64_t opened_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+  std::string scratch_;  // the relays share it
+  base::Life life_;
 };
 
 }  // namespace oob::console
