@@ -105,26 +105,27 @@ void Relay::serve() {
   if (!over_) return;
   bool more = move(in_);
   more = move(out_) || more;
-  if (in_.done && out_.done) return end();
+  bool client_silent = in_.read_all || !in_.held.empty();
+  if (client_silent && !look_.waiting()) {
+    look_after_client();
+    look_.after(kLook, [this] { serve(); });
+  }
+  bool too_late = gone_ && base::Clock::now() - gone_->since > kLastWords;
+  if ((in_.done && out_.done) || too_late) return end();
   if (more) again_.after(base::milliseconds(0), [this] { serve(); });
-  if ((in_.read_all || !in_.held.empty()) && !look_.waiting()) look_for_hangup();
 }
 
-// A socket that was closed looks like one whose bytes have ended, or is not looked at while the BMC stalls.
-void Relay::look_for_hangup() {
-  look_.after(kLook, [this] {
-    pollfd look{client_.fd.get(), 0, 0};
-    if (!gone_ && ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR))) {
-      because(str("closed by ", client_.name));
-      out_.done = true;
-      out_.held = {};
-      out_.sent = 0;
-      gone_ = {base::Clock::now(), in_.moved};
-    }
-    if (gone_ && gone_->moved != in_.moved) gone_ = {base::Clock::now(), in_.moved};
-    if (gone_ && base::Clock::now() - gone_->since > kLastWords) return end();
-    serve();
-  });
+// A socket that was closed looks like one whose bytes have ended, or is not read while the BMC stalls.
+void Relay::look_after_client() {
+  pollfd look{client_.fd.get(), 0, 0};
+  if (!gone_ && ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR))) {
+    because(str("closed by ", client_.name));
+    out_.done = true;
+    out_.held = {};
+    out_.sent = 0;
+    gone_ = {base::Clock::now(), in_.moved};
+  }
+  if (gone_ && gone_->moved != in_.moved) gone_ = {base::Clock::now(), in_.moved};
 }
 
 void Relay::end() {

@@ -52,7 +52,7 @@ class Relay {
   bool move(Way& way);
   bool take(Way& way);
   void put(Way& way, base::Bytes bytes);
-  void look_for_hangup();
+  void look_after_client();
   void because(const std::string& why);
   void end();
 

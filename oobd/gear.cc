@@ -5,6 +5,8 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "base/peer_address.h"
+#include "ipmi/udp_socket.h"
 #include "serial/lines.h"
 
 namespace oob {
@@ -18,6 +20,12 @@ namespace {
 std::string sol_bmc(const DeviceConfig& device) {
   const SolLine* sol = std::get_if<SolLine>(&device.line);
   return sol ? sol->bmc : "";
+}
+
+// Whether both lead to the same session; which ports may be forwarded to is no part of it.
+bool same_session(const BmcConfig& a, BmcConfig b) {
+  b.forward = a.forward;
+  return a == b;
 }
 
 ipmi::Privilege privilege_named(const std::string& name) {
@@ -122,6 +130,17 @@ void Gear::furnish(console::Device& device, const DeviceConfig& config) {
   device.model = config.model;
   device.is_protected = config.is_protected;
   device.carries_oob = config.carries_oob;
+  device.forward = forward_of(config);
+}
+
+// The BMC that powers a device is its BMC; without power, the one its console is at.
+std::optional<console::ForwardTarget> Gear::forward_of(const DeviceConfig& config) const {
+  std::string name = config.power_bmc.empty() ? sol_bmc(config) : config.power_bmc;
+  if (name.empty()) return std::nullopt;
+  const BmcConfig& bmc = config_.bmcs.at(name);
+  base::Result<std::string> address = ipmi::full_address(bmc.host);
+  if (!address) return std::nullopt;
+  return console::ForwardTarget{name, base::address_of(*address), bmc.forward};
 }
 
 // --- reload
@@ -141,7 +160,7 @@ std::string Gear::change(const Config& next) {
   std::map<std::string, std::unique_ptr<ipmi::Station>> old;
   for (auto& [name, bmc] : before.bmcs) {
     auto now = next.bmcs.find(name);
-    if (now != next.bmcs.end() && now->second == bmc) {
+    if (now != next.bmcs.end() && same_session(now->second, bmc)) {
       stations_[name]->bmc().retry();  // its password file may be another
       continue;
     }

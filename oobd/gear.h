@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ class Gear {
   std::unique_ptr<console::Chassis> make_chassis(const std::string& name, const std::string& bmc);
   void add_device(const std::string& name, const DeviceConfig& config);
   void furnish(console::Device& device, const DeviceConfig& config);
+
+  std::optional<console::ForwardTarget> forward_of(const DeviceConfig& config) const;
 
   console::Console* console_of(const std::string& device);
   void announce(const std::string& device, const std::string& remark);
