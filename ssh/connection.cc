@@ -125,7 +125,10 @@ void Connection::look_at_bounds() {
   } else if (put_out - put_out_before_ > socket_bytes_.out_bytes - left_before_ + kMostUnsent) {
     end("answers are asked for and not read");
   }
-  if (!login_.succeeded() && socket_bytes_.in_bytes > kMostBeforeLogin) end("too much before the login");
+  if (!login_.succeeded() && socket_bytes_.in_bytes > kMostBeforeLogin) {
+    offence_ = Offence::garbage;
+    end("too much before the login");
+  }
 }
 
 bool Connection::alive() const {
@@ -189,8 +192,33 @@ void Connection::end(const std::string& why) {
   if (!pumping_) pump();
 }
 
+Admission::Stage Connection::stage() const {
+  if (login_.wants_code()) return Admission::Stage::proven;
+  if (services_ > 0) return Admission::Stage::keyed;  // it came encrypted
+  return socket_bytes_.in_bytes > 0 ? Admission::Stage::heard : Admission::Stage::silent;
+}
+
+// What a connection that ends without a login has to answer for.
+void Connection::judge() {
+  if (login_.succeeded()) {
+    offence_ = Offence::none;
+  } else if (offence_) {
+    return;
+  } else if (login_.refused() > 0 || login_.wants_code()) {
+    offence_ = Offence::refused;
+  } else {
+    // An error that is not the other side's leaving, nor an old client's having no algorithm in common.
+    Bytes error = ssh_get_error(session_);
+    bool broken = !alive() && services_ == 0 && socket_bytes_.in_bytes > 0 && !error.empty() &&
+                  error.find("Socket error") == Bytes::npos && error.find("no match for") == Bytes::npos &&
+                  error.find("disconnect") == Bytes::npos;
+    offence_ = broken ? Offence::garbage : Offence::nothing_tried;
+  }
+}
+
 void Connection::finish() {
   if (!session_) return;
+  judge();
   watch_.reset();
   for (auto& channel : channels_) channel->forget();  // libssh frees them with the session
   channels_.clear();
@@ -232,8 +260,10 @@ void Connection::tick(Clock::time_point now) {
   if (!session_ || ending_) return;
   if (!login_.succeeded()) {
     if (now - accepted_ > std::chrono::seconds(house_.setup().grace_seconds)) {
+      if (login_.refused() == 0) offence_ = Offence::grace;
       end("no login within the time allowed");
     } else if (login_.waiting() && now - login_.asked_at() > patience.verdict) {
+      offence_ = Offence::none;  // ours
       end("the daemon does not answer");
     }
     return;
@@ -284,6 +314,7 @@ void Connection::take(ssh_message message) {
     case SSH_REQUEST_SERVICE:
       // paramiko asks anew for each key.
       if (++services_ > house_.setup().most_tries + 2) {
+        offence_ = Offence::garbage;
         end("the service was asked for again and again");
       } else if (Bytes(ssh_message_service_service(message)) == "ssh-userauth") {
         ssh_message_service_reply_success(message);

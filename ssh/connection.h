@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/wire.h"
+#include "ssh/admission.h"
 #include "ssh/channel.h"
 #include "ssh/front.h"
 #include "ssh/libssh_guard.h"
@@ -40,9 +42,8 @@ class House {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Origin {
-    std::string peer;    // "192.0.2.9:50122"
-    std::string local;   // the address that was dialled
-    std::string source;  // what most_per_source counts: the address, of IPv6 its /64
+    std::string peer;   // "192.0.2.9:50122"
+    std::string local;  // the address that was dialled
   };
 
   // `house` outlives it.
@@ -55,7 +56,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   base::Result<> start(ssh_bind bind, base::Fd socket);
 
   const Origin& origin() const { return origin_; }
-  bool authenticated() const { return login_.succeeded(); }
+  // How far it has come on the way to a login, and, once it has ended without one, why.
+  Admission::Stage stage() const;
+  Offence offence() const { return offence_.value_or(Offence::nothing_tried); }
 
   void verdict(const base::wire::Verdict& verdict);
   // Looks at the clock: grace, verdict, keepalive, disuse.
@@ -69,6 +72,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool take_in();
   void wait();
   void finish();
+  void judge();
   bool alive() const;
   bool write_pending() const;
   void look_at_bounds();
@@ -102,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool pump_posted_ = false;
   bool ending_ = false;
   std::string why_;
+  std::optional<Offence> offence_;
 
   base::Clock::time_point accepted_;
   base::Clock::time_point heard_;  // when the client was last seen to have said something

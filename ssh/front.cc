@@ -1,6 +1,5 @@
 #include "ssh/front.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -15,7 +14,9 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/peer_address.h"
 #include "base/unix_socket.h"
+#include "ssh/admission.h"
 #include "ssh/connection.h"
 #include "ssh/host_keys.h"
 #include "ssh/privileges.h"
@@ -38,37 +39,19 @@ constexpr int kAcceptsATurn = 16;
 constexpr std::size_t kMostQueued = 1024;  // messages for the core
 constexpr int kMostUnsent = 64 * 1024;     // bytes of a connection that the kernel holds and has not sent
 constexpr base::milliseconds kAcceptPause{100};
-constexpr std::size_t kMostWaiting = 64;       // connections that wait for others of their source to log in
-constexpr std::size_t kMostWaitingOfOne = 32;  // of one source
+constexpr std::chrono::seconds kRemarks{60};  // between two remarks on the same, the first is at once
 
-// Where a connection comes from, in the forms that messages and limits need.
-struct Place {
-  std::string text;    // "192.0.2.9:50122", "[2001:db8::9]:50122"
-  std::string source;  // the address; of IPv6 its /64, which is what one subscriber has
-};
-
-Place place_of(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-    return {str(text, ":", ntohs(v4.sin_port)), text};
-  }
-  if (address.ss_family != AF_INET6) return {"?", "?"};
-  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    ::inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, text, sizeof text);
-    return {str(text, ":", ntohs(v6.sin6_port)), text};
-  }
-  ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-  std::string zone = v6.sin6_scope_id ? str("%", v6.sin6_scope_id) : "";
-  return {str("[", text, zone, "]:", ntohs(v6.sin6_port)),
-          base::hex(Bytes(reinterpret_cast<const char*>(&v6.sin6_addr), 8))};
+// RFC 4253, 4.2 lets other lines come before the version. What the client has said already is taken, or the
+// kernel would reset the connection, and the line might not be read.
+void turn_away(const Fd& socket, Bytes line) {
+  char heard[256];
+  ::send(socket.get(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  [[maybe_unused]] ssize_t taken = ::recv(socket.get(), heard, sizeof heard, MSG_DONTWAIT);
 }
 
 }  // namespace
 
-// The process: the control socket, the listeners, the limits before authentication, the connections.
+// The process: the control socket, the listeners, who waits to come in, the connections.
 class Front final : public House {
  public:
   Front(Fd control, const Patience& patience);
@@ -99,13 +82,12 @@ class Front final : public House {
   void remark(std::string text);
 
   void accept_on(Listener& listener);
-  enum class Entry { now, later, never };
-  Entry entry_for(const std::string& source);
-  void arrive(Fd socket);
-  void begin(Fd socket, const std::string& source);
+  void arrive(Fd socket, const sockaddr_storage& peer);
+  void begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, const std::string& source);
+  void make_room(std::uint64_t instead);
   void admit_waiting();
-  void drop_departed();
-  void forget_source(const std::string& source);
+  Admission::Stage stage_of(std::uint64_t id) const;
+  void tell_figures(Clock::time_point now);
   void look_soon();
   void look();
 
@@ -131,19 +113,24 @@ class Front final : public House {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::uint64_t next_id_ = 0;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
-  std::map<std::string, std::uint32_t> unauthenticated_;  // by source
-  std::uint32_t all_unauthenticated_ = 0;
+  Admission admission_{[this](std::uint64_t id) { return stage_of(id); }};
   // A script that opens many connections at once is not turned away: the excess waits here, unread, until
   // others of its source have logged in, at most for the grace time.
   struct Waiting {
     Fd socket;
+    sockaddr_storage peer;
     std::string source;
-    Clock::time_point since;
   };
-  std::deque<Waiting> waiting_;
-  // Refusals since the last remark: one line a second, whatever the flood.
-  unsigned too_many_strangers_ = 0, too_many_of_one_ = 0, too_many_ = 0, no_descriptors_ = 0;
-  std::string one_;
+  std::unordered_map<std::uint64_t, Waiting> waiting_;
+  base::wire::Figures told_;
+  // What was refused since the last remark on it: one line a minute of each, whatever the flood.
+  struct Refused {
+    std::uint64_t count = 0;
+    Clock::time_point told{};
+  };
+  void tell_refused(Refused& refused, Clock::time_point now, const std::string& why);
+  Refused full_, too_many_, too_many_of_one_, kept_out_, no_descriptors_;
+  std::string one_, kept_;  // the last sources of the two
 };
 
 Front::Front(Fd control, const Patience& patience)
@@ -234,8 +221,12 @@ void Front::obey(base::Packet packet) {
 
 void Front::set_up(Bytes payload) {
   auto setup = base::wire::Setup::decode(payload);
-  if (!setup || ready_) return;
+  if (!setup) return;
+  if (ready_ && !setup->host_keys.empty()) return;  // keys are given once
   setup_ = std::move(*setup);
+  admission_.set_up(setup_);
+  setup_.good_sources.clear();
+  if (ready_) return;
   Result<> keys = host_keys_.import(setup_.host_keys);
   setup_.host_keys.clear();
   if (!keys) {
@@ -244,7 +235,8 @@ void Front::set_up(Bytes payload) {
     return;
   }
   ready_ = true;
-  tell(base::wire::packet(Control::ready, base::wire::Ready{sandbox_, ""}.encode()), {});
+  tell(base::wire::packet(Control::ready, base::wire::Ready{sandbox_, host_keys_.key_exchange()}.encode()),
+       {});
   for (auto& listener : listeners_) accept_on(*listener);
 }
 
@@ -278,13 +270,16 @@ void Front::remark(std::string text) {
 
 void Front::accept_on(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
-    Fd socket(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    Fd socket(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&peer), &size,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
-      arrive(std::move(socket));
+      arrive(std::move(socket), peer);
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      ++no_descriptors_;
+      ++no_descriptors_.count;
       look_soon();
       pause_.after(kAcceptPause, [this] {
         for (auto& each : listeners_)
@@ -297,50 +292,55 @@ void Front::accept_on(Listener& listener) {
   listener.watch.readable([this, &listener] { accept_on(listener); });
 }
 
-Front::Entry Front::entry_for(const std::string& source) {
-  if (connections_.size() >= setup_.most_connections) {
-    ++too_many_;
-    return Entry::never;
-  }
-  if (all_unauthenticated_ >= setup_.most_unauthenticated) {
-    ++too_many_strangers_;
-    return Entry::never;
-  }
-  auto found = unauthenticated_.find(source);
-  if (found == unauthenticated_.end() || found->second < setup_.most_per_source) return Entry::now;
-  drop_departed();
-  auto of_one = std::count_if(waiting_.begin(), waiting_.end(),
-                              [&](const Waiting& each) { return each.source == source; });
-  if (waiting_.size() < kMostWaiting && static_cast<std::size_t>(of_one) < kMostWaitingOfOne)
-    return Entry::later;
-  ++too_many_of_one_;
-  one_ = source;
-  return Entry::never;
-}
-
-void Front::arrive(Fd socket) {
-  sockaddr_storage peer{};
-  socklen_t size = sizeof peer;
-  if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0) return;  // gone already
+void Front::arrive(Fd socket, const sockaddr_storage& peer) {
   look_soon();
-  std::string source = place_of(peer).source;
-  Entry entry = entry_for(source);
-  if (entry == Entry::now) return begin(std::move(socket), source);
-  if (entry == Entry::later) {
-    waiting_.push_back({std::move(socket), std::move(source), Clock::now()});
-    return;
+  const Clock::time_point now = Clock::now();
+  std::string source = base::source_of(base::peer_text(peer));
+  Admission::Verdict verdict = admission_.arrive(source, now);
+  constexpr Bytes kTooMany = "oobd: too many connections, try again\r\n";
+  switch (verdict.answer) {
+    case Admission::Answer::enter:
+      if (verdict.instead) make_room(verdict.instead);
+      return begin(++next_id_, std::move(socket), peer, source);
+    case Admission::Answer::wait:
+      if (verdict.instead) make_room(verdict.instead);
+      admission_.wait(++next_id_, source, now);
+      waiting_.emplace(next_id_, Waiting{std::move(socket), peer, std::move(source)});
+      return;
+    case Admission::Answer::penalised:
+      ++kept_out_.count;
+      kept_ = std::move(source);
+      return turn_away(socket, "oobd: too many failures from your address, try again later\r\n");
+    case Admission::Answer::too_many:
+      ++too_many_.count;
+      break;
+    case Admission::Answer::too_many_of_one:
+      ++too_many_of_one_.count;
+      one_ = std::move(source);
+      break;
+    case Admission::Answer::full:
+      ++full_.count;
+      break;
   }
-  // RFC 4253, 4.2 lets other lines come before the version.
-  constexpr Bytes kFull = "oobd: too many connections, try again\r\n";
-  ::send(socket.get(), kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  turn_away(socket, kTooMany);
 }
 
-void Front::begin(Fd socket, const std::string& source) {
-  sockaddr_storage peer{}, local{};
-  socklen_t size = sizeof peer;
-  if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&peer), &size) < 0)
-    return;  // gone while it waited
-  size = sizeof local;
+// The connection that is to give its place up.
+void Front::make_room(std::uint64_t instead) {
+  auto waiting = waiting_.find(instead);
+  if (waiting != waiting_.end()) {
+    waiting_.erase(waiting);
+    return admission_.leave(instead, Offence::none, Clock::now());
+  }
+  auto found = connections_.find(instead);
+  if (found == connections_.end()) return;
+  auto connection = found->second;
+  connection->end("too many connections, try again");
+}
+
+void Front::begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, const std::string& source) {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -350,63 +350,56 @@ void Front::begin(Fd socket, const std::string& source) {
   int most = kMostUnsent;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
 #endif
-  std::uint64_t id = ++next_id_;
   auto connection = std::make_shared<Connection>(
-      *this, id, Connection::Origin{place_of(peer).text, place_of(local).text, source});
+      *this, id, Connection::Origin{base::peer_text(peer), base::peer_text(local)});
   if (Result<> started = connection->start(host_keys_.bind(), std::move(socket)); !started) {
+    admission_.leave(id, Offence::none, Clock::now());
     remark(started.error().what);
     return;
   }
-  ++unauthenticated_[source];
-  ++all_unauthenticated_;
+  admission_.enter(id, source, Clock::now());
   connections_.emplace(id, std::move(connection));
 }
 
-// Nobody else looks whether those who wait are still there.
-void Front::drop_departed() {
-  std::erase_if(waiting_, [](const Waiting& each) {
-    pollfd look{each.socket.get(), POLLRDHUP, 0};
-    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-  });
+Admission::Stage Front::stage_of(std::uint64_t id) const {
+  auto waiting = waiting_.find(id);
+  if (waiting != waiting_.end()) {
+    // Nobody else looks whether those who wait are still there, or have said anything.
+    pollfd look{waiting->second.socket.get(), POLLIN | POLLRDHUP, 0};
+    bool there = ::poll(&look, 1, 0) > 0 && !(look.revents & (POLLRDHUP | POLLHUP | POLLERR));
+    return there ? Admission::Stage::heard : Admission::Stage::silent;
+  }
+  auto found = connections_.find(id);
+  return found == connections_.end() ? Admission::Stage::silent : found->second->stage();
 }
 
 void Front::admit_waiting() {
-  drop_departed();
-  auto grace = std::chrono::seconds(setup_.grace_seconds);
-  std::erase_if(waiting_, [&](const Waiting& each) { return Clock::now() - each.since > grace; });
-  for (auto each = waiting_.begin(); each != waiting_.end();) {
-    auto found = unauthenticated_.find(each->source);
-    bool room = (found == unauthenticated_.end() || found->second < setup_.most_per_source) &&
-                all_unauthenticated_ < setup_.most_unauthenticated &&
-                connections_.size() < setup_.most_connections;
-    if (!room) {
-      ++each;
-      continue;
-    }
-    Waiting next = std::move(*each);
-    each = waiting_.erase(each);
-    begin(std::move(next.socket), next.source);
+  if (waiting_.empty()) return;
+  const Clock::time_point now = Clock::now();
+  for (std::uint64_t id : admission_.tired(now)) make_room(id);
+  std::uint64_t id = 0;
+  while (!waiting_.empty()) {
+    Admission::Verdict verdict = admission_.next(now, id);
+    if (verdict.answer != Admission::Answer::enter) return;
+    if (verdict.instead) make_room(verdict.instead);
+    Waiting next = std::move(waiting_.extract(id).mapped());
+    begin(id, std::move(next.socket), next.peer, next.source);
   }
 }
 
-void Front::forget_source(const std::string& source) {
-  --all_unauthenticated_;
-  auto found = unauthenticated_.find(source);
-  if (--found->second == 0) unauthenticated_.erase(found);
-  // Later: this is called in the middle of a connection's work.
-  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
-}
-
 void Front::logged_in(std::uint64_t id) {
-  auto found = connections_.find(id);
-  if (found != connections_.end()) forget_source(found->second->origin().source);
+  admission_.logged_in(id);
+  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
 }
 
 void Front::ended(std::uint64_t id) {
   auto found = connections_.find(id);
   if (found == connections_.end()) return;
-  if (!found->second->authenticated()) forget_source(found->second->origin().source);
+  admission_.leave(id, found->second->offence(), Clock::now());
   connections_.erase(found);
+  look_soon();
+  // Later: this is called in the middle of a connection's work.
+  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
 }
 
 // --- the clock
@@ -417,22 +410,31 @@ void Front::look_soon() {
 }
 
 void Front::look() {
-  if (no_descriptors_) remark("no more descriptors or memory for connections: they wait");
-  if (too_many_) remark(str(too_many_, " connections refused: ", setup_.most_connections, " are open"));
-  if (too_many_strangers_)
-    remark(str(too_many_strangers_, " connections refused: ", setup_.most_unauthenticated,
-               " have not logged in yet"));
-  if (too_many_of_one_)
-    remark(str(too_many_of_one_, " connections refused: ", setup_.most_per_source, " from ", one_,
-               " have not logged in yet"));
-  no_descriptors_ = too_many_ = too_many_strangers_ = too_many_of_one_ = 0;
+  const Clock::time_point now = Clock::now();
+  tell_refused(no_descriptors_, now, "no more descriptors or memory: they wait");
+  tell_refused(full_, now, str(setup_.most_connections, " are open"));
+  tell_refused(too_many_, now, str(setup_.most_unauthenticated, " have not logged in yet"));
+  tell_refused(too_many_of_one_, now, str(setup_.most_per_source, " from ", one_, " have not logged in yet"));
+  tell_refused(kept_out_, now, str("their addresses failed again and again, as ", kept_, " did"));
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
   for (auto& [id, connection] : connections_) all.push_back(connection);
-  Clock::time_point now = Clock::now();
   for (auto& connection : all) connection->tick(now);
   admit_waiting();
-  if (!connections_.empty() || !waiting_.empty()) look_soon();
+  tell_figures(now);
+  if (!connections_.empty() || !waiting_.empty() || admission_.changes(now)) look_soon();
+}
+
+void Front::tell_refused(Refused& refused, Clock::time_point now, const std::string& why) {
+  if (refused.count == 0 || (refused.told != Clock::time_point{} && now - refused.told < kRemarks)) return;
+  remark(str(refused.count, refused.count == 1 ? " connection" : " connections", " refused: ", why));
+  refused = {0, now};
+}
+
+void Front::tell_figures(Clock::time_point now) {
+  base::wire::Figures figures = admission_.figures(now);
+  if (figures == told_) return;
+  if (tell(base::wire::packet(Control::figures, figures.encode()), {})) told_ = figures;
 }
 
 int run_front(int control_socket, const Patience& patience) {
