@@ -1,6 +1,7 @@
 // Who comes in: trust, limits, second factors, and the terms of roles.
 #include <algorithm>
 
+#include "auth/revocation.h"
 #include "base/time.h"
 #include "oobd/config_reader.h"
 #include "oobd/config_values.h"
@@ -33,18 +34,28 @@ constexpr base::Micros kLeastGrace = 5, kMostGrace = 600;  // seconds
 
 }  // namespace
 
-// A file whose content decides who comes in; what is in it is looked at by the caller.
-std::string ConfigReader::read_trusted(const Node& value, std::string_view key) {
-  std::string file = path(value);
-  base::Result<std::string> text = files_.read_keys(file);
-  if (!text) faults_.add(value.place, base::str(key, ": ", base::printable(text.error().what, kMostReason)));
-  return file;
+std::optional<std::string> ConfigReader::read_trusted(const Node& value, std::string_view key,
+                                                      std::size_t most, std::string& file) {
+  file = path(value);
+  base::Result<std::string> text = files_.read_keys(file, most);
+  if (text) return std::move(*text);
+  faults_.add(value.place, base::str(key, ": ", base::printable(text.error().what, kMostReason)));
+  return std::nullopt;
 }
 
 void ConfigReader::read_trust(const Node& server) {
-  if (const Node* file = text(server, "user_ca")) config_.user_ca = read_trusted(*file, "user_ca");
-  if (const Node* file = text(server, "revoked_keys"))
-    config_.revoked_keys = read_trusted(*file, "revoked_keys");
+  if (const Node* file = text(server, "user_ca")) {
+    if (auto keys = read_trusted(*file, "user_ca", auth::kMostKeyFile, config_.user_ca)) {
+      auth::CaKeys found = auth::parse_ca_keys(*keys);
+      add_faults(*file, found.faults);
+      if (found.keys.empty() && found.faults.empty())
+        faults_.add(file->place, "user_ca: no key is in the file");
+    }
+  }
+  if (const Node* file = text(server, "revoked_keys")) {
+    if (auto list = read_trusted(*file, "revoked_keys", auth::kMostRevocationFile, config_.revoked_keys))
+      add_faults(*file, auth::parse_revocations(*list).faults);
+  }
   if (const Node* word = text(server, "totp_unsynchronised")) {
     auto known = std::find_if(std::begin(kUnsynchronised), std::end(kUnsynchronised),
                               [&](const Unsynchronised& each) { return each.name == word->text; });

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include "auth/authorized_keys.h"
 #include "auth/trusted_file.h"
 #include "base/fd.h"
 
@@ -43,7 +42,11 @@ base::Result<std::string> read_whole(const std::string& path, std::size_t most) 
   }
 }
 
-base::Result<std::string> DiskFiles::read_keys(const std::string& path) { return auth::read_key_file(path); }
+base::Result<std::string> DiskFiles::read_keys(const std::string& path, std::size_t most) {
+  base::Result<auth::TrustedFile> file = auth::TrustedFile::open(path, 022, most);
+  if (!file) return file.error();
+  return file->read();
+}
 
 base::Result<std::string> DiskFiles::read_secret(const std::string& path) {
   base::Result<auth::TrustedFile> file = auth::TrustedFile::open(path, 077, kMostSecret);

@@ -11,8 +11,9 @@ class ConfigFiles {
  public:
   virtual ~ConfigFiles() = default;
 
-  // An authorized_keys file, which nobody but root and us may be able to change. Errors begin with the path.
-  virtual base::Result<std::string> read_keys(const std::string& path) = 0;
+  // A file of at most `most` bytes that says who comes in, which nobody but root and us may be able to
+  // change. Errors begin with the path.
+  virtual base::Result<std::string> read_keys(const std::string& path, std::size_t most) = 0;
   // A file with a password in it, which nobody but root and us may be able to read. Errors begin with the
   // path.
   virtual base::Result<std::string> read_secret(const std::string& path) = 0;
@@ -25,7 +26,7 @@ class ConfigFiles {
 // The files of this machine. Symlinks are followed. Blocks.
 class DiskFiles : public ConfigFiles {
  public:
-  base::Result<std::string> read_keys(const std::string& path) override;
+  base::Result<std::string> read_keys(const std::string& path, std::size_t most) override;
   base::Result<std::string> read_secret(const std::string& path) override;
   std::string real(const std::string& path) override;
   std::string state_fault(const std::string& path) override;

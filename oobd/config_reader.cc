@@ -112,12 +112,16 @@ void ConfigReader::read_user(const Member& user) {
 
 void ConfigReader::read_keys(const Node& value, const std::string& path) {
   if (!keys_read_.insert(path).second) return;
-  base::Result<std::string> text = files_.read_keys(path);
+  base::Result<std::string> text = files_.read_keys(path, auth::kMostKeyFile);
   if (!text)
     return faults_.add(value.place, base::str("keys: ", base::printable(text.error().what, kMostReason)));
-  for (const auth::KeyFault& fault : auth::parse_authorized_keys(*text).faults) {
-    faults_.add(value.place, ConfigFault{base::printable((beside_ / value.text).string(), kMostReason),
-                                         fault.line, fault.column, fault.message});
+  add_faults(value, auth::parse_authorized_keys(*text).faults);
+}
+
+void ConfigReader::add_faults(const Node& file, const std::vector<auth::KeyFault>& faults) {
+  for (const auth::KeyFault& fault : faults) {
+    faults_.add(file.place, ConfigFault{base::printable((beside_ / file.text).string(), kMostReason),
+                                        fault.line, fault.column, fault.message});
   }
 }
 

@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "auth/authorized_keys.h"
 #include "oobd/config.h"
 #include "oobd/config_faults.h"
 #include "oobd/config_files.h"
@@ -36,7 +38,10 @@ class ConfigReader {
   void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
   void read_keys(const Node& value, const std::string& path);
   std::string read_secret(const Node& value, std::string_view key);
-  std::string read_trusted(const Node& value, std::string_view key);
+  // The text of a file that decides who comes in, and its path; without a text there is a fault already.
+  std::optional<std::string> read_trusted(const Node& value, std::string_view key, std::size_t most,
+                                          std::string& file);
+  void add_faults(const Node& file, const std::vector<auth::KeyFault>& faults);
   void read_sol_terms(const Node& line, SolLine& sol);
 
   static constexpr std::size_t kMostReason = 5000;  // bytes of a message with a path in it

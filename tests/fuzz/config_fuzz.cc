@@ -12,7 +12,7 @@ namespace {
 class FuzzFiles : public oob::ConfigFiles {
  public:
   explicit FuzzFiles(std::string keys) : keys_(std::move(keys)) {}
-  oob::base::Result<std::string> read_keys(const std::string& path) override {
+  oob::base::Result<std::string> read_keys(const std::string& path, std::size_t) override {
     if (path.size() % 3 == 0) return oob::base::fail(oob::base::Fault::missing, "No such file or directory");
     return keys_;
   }

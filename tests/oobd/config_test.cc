@@ -80,7 +80,7 @@ std::string all(const ConfigOutcome& outcome) {
 // Files that are all there and all in order, with nothing in them.
 class NoFiles : public ConfigFiles {
  public:
-  base::Result<std::string> read_keys(const std::string&) override { return std::string(); }
+  base::Result<std::string> read_keys(const std::string&, std::size_t) override { return std::string(); }
   base::Result<std::string> read_secret(const std::string&) override { return std::string("secret\n"); }
   std::string real(const std::string& path) override { return path; }
   std::string state_fault(const std::string&) override { return {}; }
