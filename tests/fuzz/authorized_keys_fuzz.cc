@@ -21,6 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     demand(line.line >= 1 && line.terms.fingerprint == line.key.fingerprint());
     auto again = auth::parse_key_blob(line.key.blob);
     demand(again && again->type == line.key.type && again->bits == line.key.bits);
+    demand(line.is_ca || line.principals.empty());
+    for (const std::string& principal : line.principals) demand(!principal.empty());
     if (line.from) {
       line.from->matches("192.0.2.9");
       line.from->matches("2001:db8::9");
@@ -31,7 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     demand(!fault.message.empty() && fault.message.size() < 1000);
     for (char c : fault.message) demand(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
   }
+  for (const auth::PublicKey& ca : auth::parse_ca_keys(text).keys) demand(auth::is_whole_key(ca.blob));
   if (auto key = auth::parse_key_blob(text)) {
+    demand(auth::is_whole_key(text));
     std::string shown = key->text();
     std::size_t space = shown.find(' ');
     auto again = auth::parse_key_text(shown.substr(0, space), shown.substr(space + 1));
