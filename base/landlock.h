@@ -30,7 +30,8 @@ struct LandlockTerms {
 int landlock_abi();
 
 // Puts the limits on, for good, and no new privileges with them. Holds for the thread that calls it and those
-// it starts later, so there must be no other. Each part that the kernel is too old for stays open. Returns
+// it starts later, so there must be no other. Each part that the kernel is too old for stays open: with 2,
+// as Debian 12 has it, truncating by name, ioctl() on devices, TCP and what `reach_out` is about. Returns
 // "Landlock 7", or "MISSING: Landlock (this kernel has none)": what to tell people.
 std::string landlock(const LandlockTerms& terms);
 
