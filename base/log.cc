@@ -31,7 +31,11 @@ void log(std::string_view what) {
   }
   std::string line;
   if (unsigned lost = std::exchange(dropped, 0)) line = str("oobd: ", lost, " lines were lost here\n");
-  line += str("oobd: ", what);
+  std::string said(what);
+  // Whoever wrote it should have seen to this; a terminal that shows the log is not to depend on that.
+  std::replace_if(
+      said.begin(), said.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  line += str("oobd: ", said);
   line.resize(std::min<std::size_t>(line.size(), PIPE_BUF - 1));
   line += '\n';
   // Nobody is left to tell when stderr is gone.

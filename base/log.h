@@ -4,7 +4,9 @@
 
 namespace oob::base {
 
-// One line to stderr, for the service manager's log: `what` must be printable already. Never a secret.
+// One line to stderr, for the service manager's log: `what` should be printable already, control characters
+// become
+// '?'. Never a secret.
 void log(std::string_view what);
 
 }  // namespace oob::base

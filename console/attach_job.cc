@@ -159,7 +159,7 @@ void AttachJob::say(const std::string& remark) {
   if (left_) return;
   if (!io_.terminal().pty) return io_.remark(str("[oobd: ", remark, "]"));
   if (remarks_.size() == kMostRemarks) remarks_.pop_front();
-  remarks_.push_back(str("\r\n[oobd: ", remark, "]\r\n"));
+  remarks_.push_back(str("\r\n[oobd: ", harmless(remark), "]\r\n"));
   pump();
 }
 

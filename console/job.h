@@ -50,6 +50,10 @@ class Job {
   virtual bool wants_keys() const { return false; }
 };
 
+// A message of ours as a terminal may have it: control characters other than the line's end and the tab become
+// '?'. What came from a peer is escaped where it is put in (base::printable); this is for what was forgotten.
+std::string harmless(std::string_view text);
+
 // Exit statuses of our own beyond base::Fault.
 constexpr int kDone = 0;
 constexpr int kInterrupted = 130;  // 128 + SIGINT, as shells count
