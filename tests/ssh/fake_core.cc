@@ -262,6 +262,11 @@ void FakeCore::hear() {
     switch (static_cast<Control>(packet->bytes[0])) {
       case Control::ready:
         ready = true;
+        about = base::wire::Ready::decode(payload).value();
+        break;
+      case Control::figures:
+        figures = base::wire::Figures::decode(payload).value();
+        ++figures_told;
         break;
       case Control::ask: {
         asks.push_back(base::wire::Ask::decode(payload).value());

@@ -73,6 +73,9 @@ class FakeCore {
 
   base::Loop loop;
   bool ready = false;
+  base::wire::Ready about;      // what the front said of itself
+  base::wire::Figures figures;  // the last ones
+  unsigned figures_told = 0;
   std::vector<base::wire::Ask> asks;
   std::vector<std::uint64_t> closed;
   std::vector<base::wire::Remark> remarks;
