@@ -1,5 +1,7 @@
 #include "ssh/channel.h"
 
+#include <libssh/server.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -29,43 +31,11 @@ std::string term_of(const char* sent) {
 }  // namespace
 
 Channel::Channel(ssh_channel channel, base::Loop& loop, std::function<void()> wake)
-    : channel_(channel), loop_(loop), wake_(std::move(wake)) {
-  ssh_callbacks_init(&callbacks_);
-  callbacks_.userdata = this;
-  callbacks_.channel_data_function = on_data;
-  callbacks_.channel_eof_function = on_eof;
-  callbacks_.channel_close_function = on_close;
-  callbacks_.channel_signal_function = on_signal;
-  ssh_set_channel_callbacks(channel_, &callbacks_);
-}
+    : ChannelEnd(channel), loop_(loop), wake_(std::move(wake)) {}
 
-Channel::~Channel() {
-  if (!channel_) return;
-  ssh_remove_channel_callbacks(channel_, &callbacks_);
-  ssh_channel_free(channel_);
-}
-
-void Channel::forget() {
-  if (channel_) ssh_remove_channel_callbacks(channel_, &callbacks_);
-  channel_ = nullptr;
-}
-
-// --- libssh's callbacks: may come from inside any call to it, so they only note
-// -----------------------------------
-
-int Channel::on_data(ssh_session, ssh_channel, void*, std::uint32_t size, int is_stderr, void* self) {
-  if (is_stderr) return static_cast<int>(size);  // no client has a stderr to send: dropped
-  static_cast<Channel*>(self)->unread_ = size;
-  return 0;  // stays in libssh, so that its window stays shut
-}
-
-void Channel::on_eof(ssh_session, ssh_channel, void* self) { static_cast<Channel*>(self)->eof_ = true; }
-
-void Channel::on_close(ssh_session, ssh_channel, void* self) { static_cast<Channel*>(self)->closed_ = true; }
-
-void Channel::on_signal(ssh_session, ssh_channel, const char* name, void* self) {
+void Channel::on_signal(const char* name) {
   // RFC 4254, 6.9: names are short ("INT", "TERM"); local extensions have an @.
-  static_cast<Channel*>(self)->add_to_core(Frame::signal, Bytes(name).substr(0, 64));
+  add_to_core(Frame::signal, Bytes(name).substr(0, 64));
 }
 
 // --- requests
@@ -114,19 +84,10 @@ bool Channel::add_to_core(Frame kind, Bytes payload) {
   return true;
 }
 
-// Takes all that libssh holds: taking it bit by bit would open the window anew each time.
 void Channel::take_typed(std::string& scratch) {
-  while (unread_ > 0) {
-    int size =
-        ssh_channel_read_nonblocking(channel_, scratch.data(), static_cast<std::uint32_t>(scratch.size()), 0);
-    if (size <= 0) {
-      unread_ = 0;
-      return;
-    }
-    unread_ -= std::min(unread_, static_cast<std::size_t>(size));
-    if (socket_ && !core_deaf_)
-      base::wire::add_frames(to_core_, Frame::data, Bytes(scratch.data(), static_cast<std::size_t>(size)));
-  }
+  take_unread(scratch, [this](Bytes typed) {
+    if (socket_ && !core_deaf_) base::wire::add_frames(to_core_, Frame::data, typed);
+  });
 }
 
 void Channel::to_core(std::string& scratch) {
@@ -148,7 +109,7 @@ void Channel::to_core(std::string& scratch) {
         base::wire::add_frames(to_core_, Frame::resize, size.take());
         resized_ = false;
       }
-      if (eof_ && unread_ == 0 && !eof_sent_) {
+      if (client_eof() && !unread() && !eof_sent_) {
         base::wire::add_frames(to_core_, Frame::eof, {});
         eof_sent_ = true;
       }
@@ -211,9 +172,7 @@ bool Channel::next_output(std::string& scratch) {
 
 std::size_t Channel::to_client(ssh_session session, std::string& scratch) {
   std::size_t total = 0;
-  // With output behind TCP we stop (pump() waits for room), else a stalled client's window would fill our
-  // memory.
-  while (socket_ && !closed_ && total < kTurn && !(ssh_get_status(session) & SSH_WRITE_PENDING)) {
+  while (socket_ && total < kTurn && may_write(session)) {
     if (written_ == output_.bytes.size() && !next_output(scratch)) {
       output_.bytes.shrink_to_fit();
       if (exit_) {
@@ -225,23 +184,18 @@ std::size_t Channel::to_client(ssh_session session, std::string& scratch) {
       }
       break;
     }
-    std::size_t window = ssh_channel_window_size(channel_);
-    if (window == 0) break;  // the client is slow; its WINDOW_ADJUST wakes pump()
-    std::size_t size = std::min({output_.bytes.size() - written_, window, kTurn - total});
-    const char* from = output_.bytes.data() + written_;
-    auto length = static_cast<std::uint32_t>(size);
-    int done = output_.is_err ? ssh_channel_write_stderr(channel_, from, length)
-                              : ssh_channel_write(channel_, from, length);
-    if (done <= 0) break;  // 0: keys are being exchanged anew; below: the channel or session is at its end
-    written_ += static_cast<std::size_t>(done);
-    total += static_cast<std::size_t>(done);
+    Bytes rest = Bytes(output_.bytes).substr(written_, kTurn - total);
+    std::size_t done = write(rest, output_.is_err);
+    if (done == 0) break;
+    written_ += done;
+    total += done;
   }
   return total;
 }
 
 void Channel::core_is_gone() {
   constexpr Bytes kLost = "oobd: the session was lost inside the daemon\n";
-  ssh_channel_write_stderr(channel_, kLost.data(), static_cast<std::uint32_t>(kLost.size()));
+  write(kLost, true);
   finish(static_cast<std::uint32_t>(Fault::internal));
 }
 
@@ -253,9 +207,9 @@ void Channel::finish(std::uint32_t status) {
   output_ = next_ = {};
   written_ = 0;
   finished_ = true;
-  ssh_channel_request_send_exit_status(channel_, static_cast<int>(status));
-  ssh_channel_send_eof(channel_);
-  ssh_channel_close(channel_);
+  ssh_channel_request_send_exit_status(raw(), static_cast<int>(status));
+  ssh_channel_send_eof(raw());
+  ssh_channel_close(raw());
 }
 
 std::size_t Channel::serve(ssh_session session, std::string& scratch) {

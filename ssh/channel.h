@@ -1,9 +1,5 @@
 #pragma once
 
-#include <libssh/callbacks.h>
-#include <libssh/libssh.h>
-#include <libssh/server.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,30 +9,20 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/wire.h"
+#include "ssh/channel_end.h"
 
 namespace oob::ssh {
 
 // One session channel (RFC 4254, 6): on one side libssh's channel, on the other the socket to the core's
 // Session. Holds little: what the client typed waits in libssh until the core took what came before; what the
-// core says waits in its socket until the client's window and TCP have room. Its Connection alone calls it,
-// from pump().
-class Channel {
+// core says waits in its socket until the client's window and TCP have room.
+class Channel : public ChannelEnd {
  public:
-  // More than this unread means that the client ignores its window (it is 1.28 MB at most).
-  static constexpr std::size_t kMostUnread = 2 * 1024 * 1024;
   static constexpr std::size_t kMostCommand = 16 * 1024;
   static constexpr std::size_t kMostTerm = 64;
-  // What is written to the client in one turn, so that all connections have theirs.
-  static constexpr std::size_t kTurn = 32 * 1024;
 
   // `wake` is called when the socket to the core wants serve().
   Channel(ssh_channel channel, base::Loop& loop, std::function<void()> wake);
-  // Frees libssh's channel, unless the session went first (forget()). REQUIRES: no message for it is queued.
-  ~Channel();
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
-
-  ssh_channel raw() const { return channel_; }
 
   // pty-req: true if it is taken.
   bool request_pty(const char* term, int columns, int rows);
@@ -48,22 +34,10 @@ class Channel {
   // RFC 4335: true if it goes to the core.
   bool send_break();
 
-  // Moves what can be moved, both ways; answers how many bytes went to the client, kTurn at most: then there
-  // may be more. `scratch` is working space shared by all, at least kTurn long.
-  std::size_t serve(ssh_session session, std::string& scratch);
-
-  // The client closed it: it may be destroyed as soon as the session's messages are drained.
-  bool closed_by_client() const { return closed_; }
-  bool ignores_window() const { return unread_ > kMostUnread; }
-  // The session is about to end, and libssh frees the channel with it.
-  void forget();
+  std::size_t serve(ssh_session session, std::string& scratch) override;
 
  private:
-  static int on_data(ssh_session, ssh_channel, void*, std::uint32_t size, int is_stderr, void* self);
-  static void on_eof(ssh_session, ssh_channel, void* self);
-  static void on_close(ssh_session, ssh_channel, void* self);
-  static void on_signal(ssh_session, ssh_channel, const char* name, void* self);
-
+  void on_signal(const char* name) override;
   bool add_to_core(base::wire::Frame kind, base::Bytes payload);
   void take_typed(std::string& scratch);
   void to_core(std::string& scratch);
@@ -72,15 +46,8 @@ class Channel {
   void core_is_gone();
   void finish(std::uint32_t status);
 
-  ssh_channel channel_;
-  ssh_channel_callbacks_struct callbacks_{};
   base::Loop& loop_;
   std::function<void()> wake_;
-
-  // From the client, written by libssh's callbacks: they only note.
-  std::size_t unread_ = 0;  // bytes that libssh holds
-  bool eof_ = false;
-  bool closed_ = false;
 
   base::wire::Open open_;
   bool started_ = false;

@@ -27,6 +27,7 @@ constexpr std::uint64_t kMostBeforeLogin = 512 * 1024;
 // Answers that may wait for TCP. Output is not among them, it stays with the core (Channel::to_client), and
 // typed bytes are not answered; so only who asks and asks and never reads comes to this.
 constexpr std::uint64_t kMostUnsent = 256 * 1024;
+constexpr const char* kOtherLayout = "this SSH library is not laid out as expected";
 }  // namespace
 
 Connection::Connection(House& house, std::uint64_t id, Origin origin)
@@ -144,6 +145,7 @@ bool Connection::take_in() {
     used_ = Clock::now();
     house_.logged_in(id_);
   }
+  answer_forwards();
   // Nothing is read while the core considers a key: what the client sends meanwhile stays with TCP.
   int polled = SSH_AGAIN;
   if (!login_.waiting() || write_pending()) polled = ssh_event_dopoll(event_, 0);
@@ -160,6 +162,7 @@ bool Connection::take_in() {
   for (auto& channel : channels_) {
     if (!channel->closed_by_client()) continue;
     channel->serve(session_, house_.scratch());  // its last words, as far as the core takes them
+    if (channel->lingers()) continue;
     channel.reset();
     used_ = Clock::now();
   }
@@ -177,10 +180,14 @@ std::size_t Connection::serve_channels() {
   return written;
 }
 
-void Connection::wait() {
-  auto again = [weak = weak_from_this()] {
+std::function<void()> Connection::waker() {
+  return [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->pump();
   };
+}
+
+void Connection::wait() {
+  std::function<void()> again = waker();
   if (!login_.waiting() && !watch_->waits_readable()) watch_->readable(again);
   if (write_pending() && !watch_->waits_writable()) watch_->writable(again);
 }
@@ -222,6 +229,7 @@ void Connection::finish() {
   watch_.reset();
   for (auto& channel : channels_) channel->forget();  // libssh frees them with the session
   channels_.clear();
+  waiting_forwards_.clear();
   if (alive()) {
     PacketNotes unheard;
     Noting noting(unheard);
@@ -269,6 +277,14 @@ void Connection::tick(Clock::time_point now) {
     return;
   }
   if (!channels_.empty()) used_ = now;
+  bool late = false;
+  for (auto& forward : waiting_forwards_) {
+    if (forward->answer() != WaitingForward::Answer::none || now - forward->since() <= patience.verdict)
+      continue;
+    forward->answered(false);
+    late = true;
+  }
+  if (late) pump_soon();
   if (socket_bytes_.in_bytes != heard_bytes_) {
     heard_bytes_ = socket_bytes_.in_bytes;
     heard_ = now;
@@ -323,7 +339,7 @@ void Connection::take(ssh_message message) {
       }
       break;
     case SSH_REQUEST_CHANNEL_OPEN:
-      take_open(message);
+      if (take_open(message)) return;
       break;
     case SSH_REQUEST_CHANNEL:
       if (take_request(message)) {
@@ -338,19 +354,61 @@ void Connection::take(ssh_message message) {
   ssh_message_free(message);
 }
 
-void Connection::take_open(ssh_message message) {
+// True: the message is kept, to be answered later.
+bool Connection::take_open(ssh_message message) {
   std::uint32_t window = 0;
-  if (!login_.succeeded() || ssh_message_subtype(message) != SSH_CHANNEL_SESSION ||
-      channels_.size() >= house_.setup().most_channels || !sound_open(session_, message, window)) {
+  int kind = ssh_message_subtype(message);
+  bool known = kind == SSH_CHANNEL_SESSION || kind == SSH_CHANNEL_DIRECT_TCPIP;
+  if (!login_.succeeded() || !known ||
+      channels_.size() + waiting_forwards_.size() >= house_.setup().most_channels ||
+      !sound_open(session_, message, window)) {
     ssh_message_reply_default(message);
-    return;
+    return false;
   }
+  if (kind == SSH_CHANNEL_DIRECT_TCPIP) return ask_forward(message, window);
   ssh_channel raw = ssh_message_channel_request_open_reply_accept(message);
-  if (!raw) return;
-  channels_.push_back(std::make_unique<Channel>(raw, house_.loop(), [weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->pump();
-  }));
-  if (ssh_channel_window_size(raw) != window) end("this SSH library is not laid out as expected");
+  if (!raw) return false;
+  channels_.push_back(std::make_unique<Channel>(raw, house_.loop(), waker()));
+  if (ssh_channel_window_size(raw) != window) end(kOtherLayout);
+  return false;
+}
+
+// True: the core is asked, and the message is kept until it has answered.
+bool Connection::ask_forward(ssh_message message, std::uint32_t window) {
+  base::wire::Forward wish = WaitingForward::wish(message, id_, next_forward_);
+  Result<std::pair<base::Fd, base::Fd>> pair = base::socket_pair(SOCK_STREAM);
+  if (!pair || wish.host.empty() || wish.host.size() > 255 || wish.port < 1 || wish.port > 65535) {
+    ssh_message_reply_default(message);
+    return false;
+  }
+  if (!house_.tell(base::wire::packet(Control::forward, wish.encode()), std::move(pair->second))) {
+    end("too busy, try again");
+    return false;
+  }
+  waiting_forwards_.push_back(
+      std::make_unique<WaitingForward>(message, next_forward_++, window, std::move(pair->first)));
+  return true;
+}
+
+void Connection::opened(const base::wire::Opened& opened) {
+  for (auto& forward : waiting_forwards_)
+    if (forward->number() == opened.number) forward->answered(opened.open);
+  pump();
+}
+
+void Connection::answer_forwards() {
+  for (auto& forward : waiting_forwards_) {
+    if (forward->answer() == WaitingForward::Answer::none) continue;
+    bool sound = true;
+    if (forward->answer() == WaitingForward::Answer::refused) {
+      forward->refuse();
+    } else if (auto channel = forward->accept(house_.loop(), waker(), sound)) {
+      channels_.push_back(std::move(channel));
+    }
+    if (!sound) end(kOtherLayout);
+    forward.reset();
+  }
+  std::erase(waiting_forwards_, nullptr);
 }
 
 // True: the request is granted.
@@ -363,8 +421,9 @@ bool Connection::take_request(ssh_message message) {
   }
   ssh_channel raw = ssh_message_channel_request_channel(message);
   auto found = std::find_if(channels_.begin(), channels_.end(), [raw](auto& c) { return c->raw() == raw; });
-  if (found == channels_.end()) return false;
-  Channel& channel = **found;
+  auto* session = found == channels_.end() ? nullptr : dynamic_cast<Channel*>(found->get());
+  if (!session) return false;  // a forward takes no requests
+  Channel& channel = *session;
   switch (kind) {
     case SSH_CHANNEL_REQUEST_PTY:
       return !login_.no_pty() && channel.request_pty(ssh_message_channel_request_pty_term(message),

@@ -4,6 +4,7 @@
 #include <libssh/server.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "base/wire.h"
 #include "ssh/admission.h"
 #include "ssh/channel.h"
+#include "ssh/forward_channel.h"
 #include "ssh/front.h"
 #include "ssh/libssh_guard.h"
 #include "ssh/login.h"
@@ -61,6 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Offence offence() const { return offence_.value_or(Offence::nothing_tried); }
 
   void verdict(const base::wire::Verdict& verdict);
+  void opened(const base::wire::Opened& opened);
   // Looks at the clock: grace, verdict, keepalive, disuse.
   void tick(base::Clock::time_point now);
   // Disconnects with a message for the client (RFC 4253, 11.1): at once, or when pump() is through.
@@ -70,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void pump();
   void pump_soon();
   bool take_in();
+  std::function<void()> waker();
   void wait();
   void finish();
   void judge();
@@ -80,7 +84,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool ask(base::wire::Ask question);
   bool tell_code(base::wire::Code code);
   void take(ssh_message message);
-  void take_open(ssh_message message);
+  bool take_open(ssh_message message);
+  bool ask_forward(ssh_message message, std::uint32_t window);
+  void answer_forwards();
   bool take_request(ssh_message message);
   bool start_session(Channel& channel, const char* command);
   std::size_t serve_channels();
@@ -117,7 +123,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Login login_;
   bool told_logged_in_ = false;
-  std::vector<std::unique_ptr<Channel>> channels_;
+  std::vector<std::unique_ptr<ChannelEnd>> channels_;
+  std::vector<std::unique_ptr<WaitingForward>> waiting_forwards_;
+  std::uint32_t next_forward_ = 0;
 };
 
 }  // namespace oob::ssh

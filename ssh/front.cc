@@ -214,6 +214,14 @@ void Front::obey(base::Packet packet) {
       connection->end(drop->why);
       return;
     }
+    case Control::opened: {
+      auto opened = base::wire::Opened::decode(payload);
+      auto found = opened ? connections_.find(opened->connection) : connections_.end();
+      if (found == connections_.end()) return;
+      auto connection = found->second;
+      connection->opened(*opened);
+      return;
+    }
     default:
       return;
   }

@@ -9,7 +9,7 @@ namespace oob::ssh {
 // How long the front waits for whom. Only tests are less patient.
 struct Patience {
   base::milliseconds look{1000};       // how often the times below are looked at
-  base::milliseconds verdict{15'000};  // the core's, on a key
+  base::milliseconds verdict{15'000};  // the core's, on a key or a forward
   base::milliseconds keepalive{
       30'000};  // without a word from the client until it is asked whether it is there
   base::milliseconds silent{
