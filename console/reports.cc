@@ -157,6 +157,24 @@ std::string who_report(Core& core, const Visitor& visitor, bool as_json) {
       rows.push_back({str(other.session), other.who.user, other.who.source, ago(other.since, now), doing});
     }
   }
+  for (const Forwards::Shown& forward : core.forwards->all()) {
+    const Visitor& other = forward.visitor;
+    bool hidden = !core.policy->may_see(visitor.who, other.device);
+    std::string doing = hidden ? "" : str(other.doing, " ", other.device, ".bmc:", forward.port);
+    if (as_json) {
+      json::object object{{"id", other.session},
+                          {"user", other.who.user},
+                          {"from", other.who.source},
+                          {"key", other.who.key},
+                          {"since", base::rfc3339(other.since)},
+                          {"doing", doing},
+                          {"bytes_in", forward.bytes_in},
+                          {"bytes_out", forward.bytes_out}};
+      text += json::serialize(object) + "\n";
+    } else {
+      rows.push_back({str(other.session), other.who.user, other.who.source, ago(other.since, now), doing});
+    }
+  }
   return as_json ? text : table(rows);
 }
 
@@ -175,6 +193,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
                         {"sessions", core.sessions.size()}, {"logins", core.logins},
                         {"refusals", core.refusals},        {"front_starts", core.front_starts},
                         {"disk_total", disk.total},         {"disk_free", disk.free}};
+    object["forwards"] = core.forwards->count();
     object["bmcs"] = bmcs.size();
     object["bmcs_up"] = bmcs_up;
     object["journal"] = journal.empty() ? "ok" : journal;
@@ -196,6 +215,8 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     if (!trouble.empty()) text += str("             ", bmc, ": ", trouble, "\n");
   text += str("sessions     ", core.sessions.size(), " now, ", core.logins, " logins and ", core.refusals,
               " refusals since the start\n");
+  text +=
+      str("forwards     ", core.forwards->count(), " now, ", core.forwards->opened(), " since the start\n");
   text += str("front        started ", core.front_starts, core.front_starts == 1 ? " time\n" : " times\n");
   text += door_status(core);
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
@@ -238,6 +259,11 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
                   d->chassis->known_power() == PowerState::on ? 1 : 0, "\n");
   DiskSpace disk = disk_of(core.state);
   figure("sessions", "gauge", "sessions now", core.sessions.size());
+  figure("forwards", "gauge", "TCP forwards to BMCs now", core.forwards->count());
+  figure("forwards_total", "counter", "forwards whose BMC answered, since the start",
+         core.forwards->opened());
+  figure("forward_in_bytes_total", "counter", "bytes of forwards to BMCs", core.forwards->bytes_in());
+  figure("forward_out_bytes_total", "counter", "bytes of forwards from BMCs", core.forwards->bytes_out());
   figure("logins_total", "counter", "logins since the start", core.logins);
   figure("refusals_total", "counter", "refused logins since the start", core.refusals);
   figure("front_starts_total", "counter", "starts of the SSH front", core.front_starts);
