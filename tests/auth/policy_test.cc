@@ -1,7 +1,10 @@
 #include "auth/policy.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#include "auth/timed_grants.h"
 
 namespace oob::auth {
 namespace {
@@ -70,6 +73,170 @@ TEST(Policy, PutsIntoAGrantWhatWasDecided) {
   EXPECT_EQ(grant->device(), "edge1");
   EXPECT_EQ(example().decide(kBob, Action::audit)->device(), "");
   EXPECT_TRUE(example().knows("eve") && !example().knows("stranger"));
+}
+
+// A policy whose clock and grants the test sets. carol is an admin of edge*, dave's power takes two.
+struct Timed {
+  Timed() {
+    using Roles = std::map<std::string, Role>;
+    Role day{{"edge*"}, {Action::watch, Action::write}},
+        guest = day, two{{"edge*"}, {Action::power}},
+        admin{{"edge*"}, {Action::watch, Action::write, Action::admin}};
+    day.hours = {Hours::parse("Mon-Fri 08:00-18:00").value()};
+    day.second_factor = true;
+    guest.expires = at("2026-11-25T12:00:00Z");
+    two.two_person = true;
+    Role safe{{"edge*"}, {Action::watch}};
+    safe.safe = true;
+    ::setenv("TZ", "UTC0", 1);
+    policy = Policy({{"alice", {"day"}},
+                     {"bob", {"guest"}},
+                     {"carol", {"admin"}},
+                     {"dave", {"two", "watch"}},
+                     {"erin", {"two", "safe"}},
+                     {"frank", {"plain power", "two"}},
+                     {"gail", {"watch"}}},
+                    Roles{{"day", day},
+                          {"guest", guest},
+                          {"two", two},
+                          {"admin", admin},
+                          {"safe", safe},
+                          {"watch", {{"relay1"}, {Action::watch}}},
+                          {"plain power", {{"edge1"}, {Action::power}}}});
+    policy.consult([this] { return moment; }, &grants);
+  }
+  static base::Micros at(const char* time) { return base::parse_time(time, 0).value(); }
+  void go(const char* time) { moment = {at(time), std::max(moment.latest, at(time)), false}; }
+  bool may(const char* user, Action action, const char* device = "edge1") const {
+    return policy.decide(of(user), action, device).has_value();
+  }
+  static Principal of(const char* user) { return {user, "SHA256:x", "192.0.2.9"}; }
+  void give(const char* user, Action action, const char* glob, base::Micros span) {
+    auto grant = grants.reserve(user, {action}, glob, "carol", span, moment);
+    ASSERT_TRUE(grant);
+    grants.add(*grant, [](const base::Result<>&) {});
+  }
+  TimedGrants grants;
+  Policy policy;
+  Moment moment;
+};
+
+TEST(Policy, KeepsTheHoursOfARole) {
+  Timed timed;
+  timed.go("2026-11-23T07:59:59Z");
+  EXPECT_FALSE(timed.may("alice", Action::write) || timed.policy.may_see(Timed::of("alice"), "edge1"));
+  EXPECT_TRUE(timed.policy.needs_second_factor("alice"));
+  EXPECT_EQ(timed.policy.next_change(), 1'000'000);
+  timed.go("2026-11-23T08:00:00Z");
+  EXPECT_TRUE(timed.may("alice", Action::write));
+  timed.go("2026-11-23T17:30:30Z");
+  EXPECT_EQ(timed.policy.next_change(), (29 * 60 + 30) * 1'000'000LL);
+  timed.go("2026-11-23T18:00:00Z");
+  EXPECT_FALSE(timed.may("alice", Action::write));
+  EXPECT_EQ(timed.policy.next_change(), Policy::kLookAhead);
+}
+
+TEST(Policy, LocksNobodyOutByHoursWhenTheClockIsEvidentlyWrong) {
+  Timed timed;
+  timed.go("2026-11-28T12:00:00Z");  // a Saturday
+  EXPECT_FALSE(timed.may("alice", Action::write));
+  timed.moment = {0, timed.moment.latest, true};
+  EXPECT_TRUE(timed.may("alice", Action::write));
+}
+
+TEST(Policy, EndsARoleThatExpiresAndDoesNotReviveItWhenTheClockIsSetBack) {
+  Timed timed;
+  timed.go("2026-11-25T11:59:59Z");
+  EXPECT_TRUE(timed.may("bob", Action::write));
+  EXPECT_EQ(timed.policy.next_change(), 1'000'000);
+  timed.go("2026-11-25T12:00:00Z");
+  EXPECT_FALSE(timed.may("bob", Action::write) || timed.may("bob", Action::watch));
+  timed.go("2026-11-24T12:00:00Z");
+  EXPECT_FALSE(timed.may("bob", Action::write));
+  timed.moment = {0, timed.moment.latest, true};
+  EXPECT_FALSE(timed.may("bob", Action::write));
+}
+
+TEST(Policy, TakesTimedGrantsBesideTheRoles) {
+  Timed timed;
+  timed.go("2026-11-23T20:00:00Z");
+  EXPECT_FALSE(timed.policy.may_see(Timed::of("gail"), "edge1"));
+  timed.give("gail", Action::write, "edge?", 60'000'000);
+  timed.give("stranger", Action::write, "edge1", 60'000'000);
+  timed.give("gail", Action::audit, "relay1", 60'000'000);
+  EXPECT_TRUE(timed.may("gail", Action::write) && timed.policy.may_see(Timed::of("gail"), "edge1"));
+  EXPECT_FALSE(timed.may("gail", Action::write, "relay1") || timed.may("gail", Action::power));
+  EXPECT_TRUE(timed.policy.decide(Timed::of("gail"), Action::audit));
+  EXPECT_FALSE(timed.may("stranger", Action::write));
+  EXPECT_LE(timed.policy.next_change(), 60'000'000);
+  timed.go("2026-11-23T20:01:00Z");
+  EXPECT_FALSE(timed.may("gail", Action::write) || timed.policy.decide(Timed::of("gail"), Action::audit));
+  EXPECT_FALSE(timed.policy.may_see(Timed::of("gail"), "edge1"));
+}
+
+TEST(Policy, ShowsSafelyByAGrantWhatItWouldShowSafelyByARole) {
+  Timed timed;
+  timed.go("2026-11-23T20:00:00Z");
+  EXPECT_TRUE(timed.policy.safe_for(Timed::of("erin"), "edge1"));
+  timed.give("erin", Action::watch, "*", 60'000'000);
+  timed.give("gail", Action::watch, "*", 60'000'000);
+  EXPECT_TRUE(timed.policy.safe_for(Timed::of("erin"), "edge1"));
+  EXPECT_TRUE(timed.policy.safe_for(Timed::of("erin"), "relay1"));
+  EXPECT_FALSE(timed.policy.safe_for(Timed::of("gail"), "edge1"));
+}
+
+TEST(Policy, SaysWhenPowerTakesTwo) {
+  Timed timed;
+  timed.go("2026-11-23T12:00:00Z");
+  auto needs = [&](const char* user, const char* device) {
+    return timed.policy.decide(Timed::of(user), Action::power, device)->needs_second();
+  };
+  EXPECT_TRUE(needs("dave", "edge1"));
+  EXPECT_FALSE(needs("frank", "edge1"));  // another role lets him do it alone
+  EXPECT_TRUE(needs("frank", "edge2"));
+  EXPECT_FALSE(timed.policy.decide(Policy::local(0), Action::power, "edge1")->needs_second());
+  // A grant is no way around it.
+  timed.give("dave", Action::power, "*", 60'000'000);
+  timed.give("gail", Action::power, "*", 60'000'000);
+  EXPECT_TRUE(needs("dave", "edge1") && needs("gail", "edge1"));
+  EXPECT_FALSE(needs("gail", "relay1"));
+}
+
+TEST(Policy, LetsTwoDoTogetherWhatBothMay) {
+  Timed timed;
+  timed.go("2026-11-23T12:00:00Z");
+  Principal dave = Timed::of("dave"), erin = Timed::of("erin");
+  auto grant = timed.policy.decide_together(dave, erin, "edge1");
+  ASSERT_TRUE(grant);
+  EXPECT_FALSE(grant->needs_second());
+  EXPECT_EQ(grant->second(), "erin");
+  EXPECT_EQ(grant->who().user, "dave");
+  EXPECT_TRUE(timed.policy.decide_together(dave, Policy::local(0), "edge1"));
+  EXPECT_EQ(timed.policy.decide_together(dave, dave, "edge1").error().what,
+            "a second person has to approve, not dave");
+  EXPECT_FALSE(timed.policy.decide_together(dave, Timed::of("alice"), "edge1"));
+  EXPECT_FALSE(timed.policy.decide_together(Timed::of("alice"), dave, "edge1"));
+}
+
+TEST(Policy, LetsNobodyGiveMoreThanTheyHave) {
+  Timed timed;
+  timed.go("2026-11-23T12:00:00Z");
+  auto gives = [&](const Principal& who, Action action, const char* glob) {
+    return timed.policy.may_give(who, action, glob).has_value();
+  };
+  Principal carol = Timed::of("carol");
+  EXPECT_TRUE(gives(carol, Action::write, "edge1") && gives(carol, Action::write, "edge*") &&
+              gives(carol, Action::watch, "edge?x*"));
+  EXPECT_FALSE(gives(carol, Action::power, "edge1") || gives(carol, Action::write, "*") ||
+               gives(carol, Action::write, "e*") || gives(carol, Action::write, "relay1"));
+  EXPECT_FALSE(gives(Timed::of("alice"), Action::write, "edge1"));
+  EXPECT_TRUE(gives(Policy::local(0), Action::power, "*"));
+  EXPECT_FALSE(gives(Policy::local(0), Action::admin, "edge1") || gives(carol, Action::admin, "edge1"));
+  timed.give("carol", Action::power, "*", 60'000'000);
+  EXPECT_FALSE(gives(carol, Action::power, "edge1"));  // what was given is not given on
+  Policy narrow({{"carol", {"a"}}}, {{"a", {{"edge??"}, {Action::write, Action::admin}}}});
+  EXPECT_TRUE(narrow.may_give(carol, Action::write, "edge1?"));
+  EXPECT_FALSE(narrow.may_give(carol, Action::write, "edge*"));
 }
 
 TEST(Policy, EscapesWhatItRepeats) {
