@@ -8,6 +8,7 @@
 
 #include "auth/journal.h"
 #include "auth/policy.h"
+#include "base/life.h"
 #include "base/loop.h"
 
 namespace oob::console {
@@ -55,7 +56,6 @@ class Approvals {
     Intent intent;
     std::function<void(const std::string&)> waits{};  // told once it waits, in words for the asker
   };
-  // Null: nobody has to approve.
   using Done = std::function<void(base::Result<ApprovalPtr>)>;
 
   Approvals();
@@ -64,13 +64,15 @@ class Approvals {
   Approvals(const Approvals&) = delete;
   Approvals& operator=(const Approvals&) = delete;
 
-  // Asks the policy for Action::power on each of the devices, and a second person where it says so. `done` is
-  // called once, from the loop, unless it is withdrawn: Fault::denied when the person may not, or nobody
-  // approved in time; Fault::journal when it could not be written down; Fault::busy beyond the bounds. The
-  // number is for withdraw().
+  // Whether `who` may power some of these only together with a second person.
+  static bool wanted(const Core& core, const auth::Principal& who, const std::vector<std::string>& devices);
+  // Asks for a second person. `done` is called once, from the loop, unless it is withdrawn: Fault::denied
+  // when nobody approved in time; Fault::journal when it could not be written down; Fault::busy beyond the
+  // bounds. The number is for withdraw().
   std::uint64_t seek(Core& core, Ask ask, Done done);
   // Nothing is called any more. One that waits no longer is passed over.
   void withdraw(std::uint64_t id);
+  bool waits(std::uint64_t id) const;
   // All of a session that has ended.
   void left(std::uint64_t session);
 
@@ -85,13 +87,16 @@ class Approvals {
 
  private:
   struct Request;
-  Request* find(std::uint64_t id);
+  Request* find(std::uint64_t id) const;
   void asked(Request& request);
-  void end(Request& request, const char* event, const std::string& why);
+  void lapsed(std::uint64_t id);
+  void given(Core& core, std::uint64_t id, const auth::Principal& second,
+             const std::function<void(base::Result<std::string>)>& told);
   std::unique_ptr<Request> take(std::uint64_t id);
 
   std::list<std::unique_ptr<Request>> requests_;
   std::uint64_t next_id_ = 1;
+  base::Life life_;
 };
 
 }  // namespace oob::console

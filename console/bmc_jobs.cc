@@ -38,7 +38,8 @@ Deeds::Order order_for(const Core& core, const Visitor& visitor, const std::stri
           .kind = kind,
           .action = action,
           .limit = core.chassis_patience,
-          .act = nullptr};
+          .act = nullptr,
+          .session = visitor.session};
 }
 
 // What has no state to tell.
@@ -142,15 +143,20 @@ DeedJob::DeedJob(Core& core, Visitor& visitor, JobIo& io, Deeds::Order order, st
       said_(std::move(said)) {}
 
 void DeedJob::start() {
-  core_.deeds->begin(core_, std::move(order_), life_.wrap([this](const Result<PowerOutcome>& result) {
-    finish(result ? Result<>() : Result<>(result.error()));
-  }));
+  order_.waits = life_.wrap([this](const std::string& text) { io_.remark("oobd: " + text); });
+  sought_ =
+      core_.deeds->begin(core_, std::move(order_), life_.wrap([this](const Result<PowerOutcome>& result) {
+        finish(result ? Result<>() : Result<>(result.error()));
+      }));
 }
 
 std::size_t DeedJob::typed(base::Bytes bytes) {
   if (!over_ && io_.terminal().pty && bytes.find('\x03') != base::Bytes::npos) {
     over_ = true;
-    io_.remark("oobd: it goes on, with the result in the journal");
+    bool waits = core_.approvals->waits(sought_);
+    core_.approvals->withdraw(sought_);
+    io_.remark(waits ? "oobd: withdrawn; nothing was done"
+                     : "oobd: it goes on, with the result in the journal");
     io_.finish(kInterrupted);
   }
   return bytes.size();
@@ -161,7 +167,11 @@ void DeedJob::recheck() {
   Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::power, device_);
   if (chassis && grant) return;
   Error error = chassis ? grant.error() : chassis.error();
-  finish(fail(error.fault, error.what + "; what was begun goes on, and its result will be in the journal"));
+  bool waits = core_.approvals->waits(sought_);
+  core_.approvals->withdraw(sought_);
+  finish(fail(error.fault, error.what + (waits ? "; nothing was done"
+                                               : "; what was begun goes on, and its result will be in the "
+                                                 "journal")));
 }
 
 void DeedJob::finish(const Result<>& result) {

@@ -37,6 +37,7 @@ class DeedJob : public Job {
   JobIo& io_;
   Deeds::Order order_;
   std::string device_, said_;
+  std::uint64_t sought_ = 0;  // of Approvals, should a second person be waited for
   bool over_ = false;
   base::Life life_;
 };

@@ -7,10 +7,12 @@
 
 #include "auth/journal.h"
 #include "auth/policy.h"
+#include "auth/timed_grants.h"
 #include "base/disk.h"
 #include "base/loop.h"
 #include "base/time.h"
 #include "base/wire.h"
+#include "console/approvals.h"
 #include "console/deeds.h"
 #include "console/forwards.h"
 #include "console/inventory.h"
@@ -46,7 +48,10 @@ struct Core {
   auth::Journal& journal;
   Inventory& inventory;
   std::unique_ptr<auth::Policy> policy;  // swapped whole by a reload
+  std::unique_ptr<auth::Timekeeper> time = std::make_unique<auth::Timekeeper>();
+  std::unique_ptr<auth::TimedGrants> grants = std::make_unique<auth::TimedGrants>();
   std::unique_ptr<Deeds> deeds = std::make_unique<Deeds>();
+  std::unique_ptr<Approvals> approvals = std::make_unique<Approvals>();
   std::list<std::unique_ptr<Session>> sessions;
   std::unique_ptr<Forwards> forwards = std::make_unique<Forwards>();
   std::string transcripts;  // the folder
@@ -61,6 +66,8 @@ struct Core {
   std::uint64_t logins = 0, refusals = 0, front_starts = 0;
   // Reads the configuration again: what was changed, or the first fault.
   std::function<base::Result<std::string>()> reload;
+  // A timed grant came or went: sessions are rechecked, now and when the next one ends.
+  std::function<void()> rights_changed = [] {};
 };
 
 // The event `ev` of somebody, with who and from where.

@@ -19,6 +19,7 @@ struct Deeds::Deed {
     entry.ev = str(order.kind, ".", what);
     entry.with("device", order.device);
     if (!order.action.empty()) entry.with("action", order.action);
+    if (order.approval) entry.with("approved_by", order.approval->second().user);
     std::string also;
     for (const std::string& name : order.also) also += str(also.empty() ? "" : " ", name);
     if (!also.empty()) entry.with("also", also);
@@ -27,6 +28,7 @@ struct Deeds::Deed {
   // "power cycle", and in a mark of the kind "power" just "cycle".
   std::string name() const { return order.action.empty() ? order.kind : str(order.kind, " ", order.action); }
 
+  Result<auth::Grant> allowed(const std::string& device) const;
   void act();
   void tell(const std::string& result);
   void tell(Device& device, const std::string& result);
@@ -51,7 +53,28 @@ Deeds::~Deeds() {
   }
 }
 
-void Deeds::begin(Core& core, Order order, Told told) {
+std::uint64_t Deeds::begin(Core& core, Order order, Told told) {
+  std::vector<std::string> devices = {order.device};
+  devices.insert(devices.end(), order.also.begin(), order.also.end());
+  if (order.approval || !Approvals::wanted(core, order.who, devices)) {
+    go(core, std::move(order), std::move(told));
+    return 0;
+  }
+  Approvals::Ask ask{.who = order.who,
+                     .session = order.session,
+                     .entry = order.entry,
+                     .intent = {order.kind, order.action, order.device, std::move(devices)},
+                     .waits = order.waits};
+  return core.approvals->seek(core, std::move(ask),
+                              [this, &core, order, told](const Result<ApprovalPtr>& approval) {
+                                if (!approval) return told(approval.error());
+                                Order approved = order;
+                                approved.approval = *approval;
+                                go(core, std::move(approved), told);
+                              });
+}
+
+void Deeds::go(Core& core, Order order, Told told) {
   if (deeds_.size() >= kMost) {
     std::string text = str(kMost, " actions are under way; nothing was done");
     core.loop.post([told = std::move(told), text] { told(fail(Fault::busy, text)); });
@@ -66,11 +89,24 @@ void Deeds::begin(Core& core, Order order, Told told) {
   }));
 }
 
+// The one place that no deed goes around: it is allowed now, by two people where it takes two.
+Result<auth::Grant> Deeds::Deed::allowed(const std::string& device) const {
+  const Approval* approval = order.approval.get();
+  bool covered = approval && approval->covers(order.who.user, order.kind, order.action, device);
+  Result<auth::Grant> grant = covered ? core.policy->decide_together(order.who, approval->second(), device)
+                                      : core.policy->decide(order.who, auth::Action::power, device);
+  if (grant && grant->needs_second())
+    return fail(Fault::denied, str("nobody approved ", name(), " of ", device, "; nothing was done"));
+  return grant;
+}
+
 void Deeds::Deed::act() {
   Result<Chassis*> chassis = chassis_of(core, order.device);
   if (!chassis) return finish(chassis.error());
-  Result<auth::Grant> grant = core.policy->decide(order.who, auth::Action::power, order.device);
+  Result<auth::Grant> grant = allowed(order.device);
   if (!grant) return finish(grant.error());
+  for (const std::string& other : order.also)
+    if (Result<auth::Grant> also = allowed(other); !also) return finish(also.error());
   tell("");
   guard.after(order.limit, [this] {
     finish(fail(Fault::unavailable,
@@ -122,16 +158,17 @@ void Deeds::Deed::finish(const Result<PowerOutcome>& result) {
 
 Deeds::Order power_order(const Core& core, const Visitor& visitor, const std::string& device,
                          PowerAction action, base::milliseconds wait) {
-  return {
-      .who = visitor.who,
-      .entry = event_of(visitor, ""),
-      .device = device,
-      .kind = "power",
-      .action = name_of(action),
-      .limit = wait + core.chassis_patience,
-      .act = [action, wait](Chassis& chassis, const auth::Grant& grant, Chassis::Done<PowerOutcome> done) {
-        chassis.apply(grant, action, wait, std::move(done));
-      }};
+  return {.who = visitor.who,
+          .entry = event_of(visitor, ""),
+          .device = device,
+          .kind = "power",
+          .action = name_of(action),
+          .limit = wait + core.chassis_patience,
+          .act =
+              [action, wait](Chassis& chassis, const auth::Grant& grant, Chassis::Done<PowerOutcome> done) {
+                chassis.apply(grant, action, wait, std::move(done));
+              },
+          .session = visitor.session};
 }
 
 std::string text_of(const PowerOutcome& outcome) {

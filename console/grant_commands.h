@@ -15,4 +15,7 @@ base::Result<std::unique_ptr<Job>> make_revoke(Core& core, Visitor& visitor, Job
 // `approve [ID]`: says yes to what waits for a second person, or lists it.
 base::Result<std::unique_ptr<Job>> make_approve(Core& core, Visitor& visitor, JobIo& io, Arguments a);
 
+// What the journal says of a grant, added to `entry`.
+auth::Entry grant_event(auth::Entry entry, const auth::TimedGrant& grant);
+
 }  // namespace oob::console

@@ -117,7 +117,7 @@ PowerJob::PowerJob(Core& core, Visitor& visitor, JobIo& io, Work work, Confirmat
       answer_(core.loop) {}
 
 void PowerJob::start() {
-  if (asked_.names.empty()) return begin();
+  if (asked_.names.empty()) return seek_approval();
   ask();
 }
 
@@ -170,13 +170,32 @@ void PowerJob::answered(bool yes) {
   editor_.reset();
   Result<> still = yes ? still_confirmed(asked_, work_.devices, *work_.action, core_.inventory)
                        : Result<>(base::fail(Fault::failed, "not done"));
-  if (still) return begin();
+  if (still) return seek_approval();
   io_.remark(str("oobd: ", still.error().what));
   finish(static_cast<int>(Fault::failed));
 }
 
 // --- the work
 // ---------------------------------------------------------------------------------------------------
+
+void PowerJob::seek_approval() {
+  if (!work_.action || !Approvals::wanted(core_, visitor_.who, work_.devices)) return begin();
+  Approvals::Ask ask{.who = visitor_.who,
+                     .session = visitor_.session,
+                     .entry = event_of(visitor_, ""),
+                     .intent = {"power", name_of(*work_.action), work_.pattern, work_.devices},
+                     .waits = life_.wrap([this](const std::string& text) { io_.remark("oobd: " + text); })};
+  sought_ =
+      core_.approvals->seek(core_, std::move(ask), life_.wrap([this](const Result<ApprovalPtr>& approval) {
+        sought_ = 0;
+        if (!approval) {
+          io_.remark(str("oobd: ", approval.error().what));
+          return finish(static_cast<int>(approval.error().fault));
+        }
+        approval_ = *approval;
+        begin();
+      }));
+}
 
 void PowerJob::begin() {
   begun_ = true;
@@ -249,7 +268,9 @@ void PowerJob::begin_one(const std::string& device) {
   if (work_.action) {
     Deeds::Order order = power_order(core_, visitor_, device, *work_.action, work_.wait);
     order.also.assign(devices.begin() + 1, devices.end());
-    return core_.deeds->begin(core_, std::move(order), life_.wrap(std::move(done)));
+    order.approval = approval_;
+    core_.deeds->begin(core_, std::move(order), life_.wrap(std::move(done)));
+    return;
   }
   under_way_[device].guard->after(core_.chassis_patience,
                                   [done] { done(fail(Fault::unavailable, "no answer")); });
@@ -281,7 +302,16 @@ void PowerJob::conclude(const std::string& device, const Result<PowerOutcome>& r
 }
 
 void PowerJob::recheck() {
-  if (over_ || !begun_) return;  // the question's answer is looked at again
+  if (over_) return;
+  if (sought_) {
+    for (const std::string& device : work_.devices) {
+      Result<auth::Grant> grant = core_.policy->decide(visitor_.who, right(), device);
+      if (grant) continue;
+      io_.remark(str("oobd: ", grant.error().what, "; nothing was done"));
+      return finish(static_cast<int>(grant.error().fault));
+    }
+  }
+  if (!begun_) return;  // the question's answer is looked at again
   std::vector<std::string> devices;
   for (const auto& [name, guard] : under_way_) devices.push_back(name);
   for (const std::string& device : devices) {
@@ -303,12 +333,14 @@ void PowerJob::interrupt() {
     io_.remark(str("oobd: ", actions.size(), actions.size() == 1 ? " action goes on" : " actions go on",
                    ", with the result in the journal",
                    waiting_.empty() ? "" : str("; ", waiting_.size(), " were not begun")));
+  if (sought_) io_.remark("oobd: withdrawn; nothing was done");
   finish(kInterrupted);
 }
 
 void PowerJob::finish(int status) {
   if (over_) return;
   over_ = true;
+  core_.approvals->withdraw(sought_);
   answer_.cancel();
   editor_.reset();
   under_way_.clear();

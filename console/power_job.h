@@ -18,7 +18,8 @@ namespace oob::console {
 // `power D …`: the state of, or an action on, all devices that a name or glob stands for, at once. Devices
 // behind one BMC are one machine to it: an action is done once for all of them. Each device's line is printed
 // as soon as it is known. The exit status is the greatest of the devices' faults,
-// and 0 when there is none. What was begun goes on when the visitor leaves (Deeds).
+// and 0 when there is none. Where a second person has to approve, one approval is for all of it. What was
+// begun goes on when the visitor leaves (Deeds).
 class PowerJob : public Job {
  public:
   static constexpr std::size_t kAtOnce = 64;
@@ -51,6 +52,7 @@ class PowerJob : public Job {
  private:
   void ask();
   void answered(bool yes);
+  void seek_approval();
   void begin();
   void fill();
   void begin_one(const std::string& device);
@@ -75,6 +77,8 @@ class PowerJob : public Job {
   std::map<std::string, UnderWay> under_way_;
   std::size_t width_ = 0;  // of the longest name
   int worst_ = kDone;
+  std::uint64_t sought_ = 0;  // of Approvals, while a second person is waited for
+  ApprovalPtr approval_;      // of the whole order
   bool begun_ = false, over_ = false;
   base::Timer answer_;
   base::Life life_;

@@ -53,6 +53,22 @@ SelJob::SelJob(Core& core, Visitor& visitor, JobIo& io, std::string device, bool
       as_json_(as_json),
       guard_(core.loop) {}
 
+void SelJob::start() {
+  if (!clear_ || !Approvals::wanted(core_, visitor_.who, {device_})) return read();
+  Approvals::Ask ask{.who = visitor_.who,
+                     .session = visitor_.session,
+                     .entry = event_of(visitor_, ""),
+                     .intent = {"sel.clear", "", device_, {device_}},
+                     .waits = life_.wrap([this](const std::string& text) { io_.remark("oobd: " + text); })};
+  sought_ =
+      core_.approvals->seek(core_, std::move(ask), life_.wrap([this](const Result<ApprovalPtr>& approval) {
+        sought_ = 0;
+        if (!approval) return stop(approval.error());
+        approval_ = *approval;
+        read();
+      }));
+}
+
 void SelJob::read() {
   Result<Chassis*> chassis = chassis_of(core_, device_);
   if (!chassis) return stop(chassis.error());
@@ -148,11 +164,14 @@ void SelJob::clear() {
       .kind = "sel.clear",
       .action = "",
       .limit = core_.chassis_patience * kManyRequests,
-      .act = [last](Chassis& chassis, const auth::Grant& grant, Chassis::Done<PowerOutcome> done) {
-        chassis.clear_events(grant, last, [done = std::move(done)](const Result<>& result) {
-          done(result ? Result<PowerOutcome>(PowerOutcome{}) : Result<PowerOutcome>(result.error()));
-        });
-      }};
+      .act =
+          [last](Chassis& chassis, const auth::Grant& grant, Chassis::Done<PowerOutcome> done) {
+            chassis.clear_events(grant, last, [done = std::move(done)](const Result<>& result) {
+              done(result ? Result<PowerOutcome>(PowerOutcome{}) : Result<PowerOutcome>(result.error()));
+            });
+          },
+      .session = visitor_.session,
+      .approval = approval_};
   core_.deeds->begin(core_, std::move(order),
                      life_.wrap([this](const Result<PowerOutcome>& result) { cleared(result); }));
 }
@@ -199,6 +218,7 @@ void SelJob::finish(int status) {
   if (over_) return;
   over_ = true;
   guard_.cancel();
+  core_.approvals->withdraw(sought_);
   io_.finish(status);
 }
 

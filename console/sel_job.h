@@ -23,7 +23,7 @@ class SelJob : public Job {
   static base::Result<std::unique_ptr<Job>> make(Core& core, Visitor& visitor, JobIo& io, Arguments a);
 
   SelJob(Core& core, Visitor& visitor, JobIo& io, std::string device, bool clear, bool as_json);
-  void start() override { read(); }
+  void start() override;
   std::size_t typed(base::Bytes bytes) override;
   void room() override { pour(); }
   void recheck() override;
@@ -50,6 +50,8 @@ class SelJob : public Job {
   std::size_t time_width_ = 0, sensor_width_ = 0;
   std::set<std::string> written_;  // raw records that are in the journal
   int tries_ = 0;
+  std::uint64_t sought_ = 0;  // of Approvals, while a second person is waited for
+  ApprovalPtr approval_;
   bool showing_ = false, clearing_ = false, over_ = false;
   base::Timer guard_;
   base::Life life_;
