@@ -105,6 +105,36 @@ void ConfigReader::read_role_terms(const Node& role, auth::Role& config) {
   }
   if (const Node* two = get(role, "two_person", Node::Kind::truth)) config.two_person = two->truth;
   if (const Node* safe = get(role, "safe", Node::Kind::truth)) config.safe = safe->truth;
+  for (const Node* text : texts(role, "hours")) {
+    base::Result<auth::Hours> hours = auth::Hours::parse(text->text);
+    if (hours) {
+      config.hours.push_back(*hours);
+    } else {
+      faults_.add(text->place, base::str("hours: ", hours.error().what));
+    }
+  }
+  if (const Node* expires = text(role, "expires")) {
+    // A span would begin anew at each reload.
+    bool point = expires->text.size() >= 10 && expires->text[4] == '-';
+    base::Result<base::Micros> time = base::parse_time(expires->text, 0);
+    if (point && time) {
+      config.expires = *time;
+    } else {
+      faults_.add(expires->place, base::str("expires: ", in_quotes(expires->text),
+                                            " is not a time such as 2027-01-31T18:00:00Z"));
+    }
+  }
+}
+
+// Whoever needs a code has something to judge it by. REQUIRES: users and roles were read.
+void ConfigReader::check_second_factor(const Member& user) {
+  if (user.value.member("totp_file")) return;
+  for (const Node* name : texts(user.value, "roles")) {
+    auto role = config_.roles.find(name->text);
+    if (role == config_.roles.end() || !role->second.second_factor) continue;
+    return faults_.add(name->place, base::str("role ", in_quotes(name->text),
+                                              " wants a second factor, and the user has no totp_file"));
+  }
 }
 
 std::vector<std::uint16_t> ConfigReader::read_ports(const Node& list) {

@@ -149,6 +149,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
       config_->sandbox ? enter_core_sandbox(*config_, config_file_) : "off (server.sandbox)";
   disk_.emplace(loop_);
   base::Micros newest_known = newest_in(config_->state + "/journal");
+  base::Micros journal_written = auth::last_written(config_->state + "/journal");
   Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, *disk_, config_->state);
   if (!journal) return fail(Fault::journal, journal.error().what);
   journal_ = std::move(*journal);
@@ -175,6 +176,10 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   door_->adopt(*config_);
   journal_->note(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));
+  rights_.emplace(*core_);
+  rights_->load(config_->state + "/grants", journal_written);
+  rights_->adopt();
+  rights_->look();
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
   gear_->start(*config_);
@@ -233,8 +238,10 @@ Result<std::string> Server::reload() {
   }
   core_->escape = next->escape;
   door_->adopt(*next);
+  rights_->adopt();
   std::string said = apply_devices(*next);
   door_->end_lost_rights();
+  rights_->look();
   base::log(said);
   journal_->note(auth::Entry("reload").with("text", said));
   notify("READY=1");

@@ -11,6 +11,7 @@
 #include "base/disk.h"
 #include "base/loop.h"
 #include "console/core.h"
+#include "console/rights_clock.h"
 
 #include "oobd/config.h"
 #include "oobd/door.h"
@@ -73,6 +74,7 @@ class Server {
   console::Inventory inventory_;
   std::unique_ptr<Gear> gear_;  // after the inventory, which it empties
   std::optional<console::Core> core_;
+  std::optional<console::RightsClock> rights_;
   std::vector<std::string> host_keys_;  // private, for the front
   std::vector<std::string> host_key_lines_, host_key_prints_;
   std::vector<Listener> listeners_;
