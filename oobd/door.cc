@@ -132,12 +132,13 @@ void Door::ready(const base::wire::Ready& ready) {
   ready_();
 }
 
-// Whoever is in by a user or key that is gone, is out.
+// Whoever is in by a user or key that is gone, is out. What has only run out since the login stays in, as
+// with sshd: the night may be longer than a certificate.
 void Door::end_lost_rights() {
   std::vector<std::uint64_t> lost;
   for (auto& [number, connection] : connections_) {
     Result<auth::KeyTerms> still =
-        keyring_->find(connection.who.user, connection.key, connection.who.source, base::wall_now());
+        keyring_->find(connection.who.user, connection.key, connection.who.source, connection.since);
     if (still) {
       connection.terms = *still;
       continue;
@@ -187,8 +188,16 @@ void Door::heard(Control kind, base::Bytes payload, base::Fd fd) {
 
 // Why, for the journal; the client is never told. The front tells when its tries are over.
 void Door::refuse(const std::string& peer, const std::string& user, const std::string& why) {
-  if (reasons_.size() >= kMostReasons) reasons_.erase(reasons_.begin());
-  reasons_[peer] = {printable(user, 64), printable(why)};
+  auto at = reasons_.find(peer);
+  if (at == reasons_.end()) {
+    if (reasons_.size() >= kMostReasons) reasons_.erase(reasons_.begin());
+    at = reasons_.emplace(peer, Reason{printable(user, 64), {}}).first;
+  }
+  // ssh offers a certificate and then the key inside it: the reason of the first is the one that helps.
+  std::string& told = at->second.why;
+  std::string added = printable(why, kMostReason);
+  if (told.find(added) != std::string::npos || told.size() + added.size() > 2 * kMostReason) return;
+  told += str(told.empty() ? "" : "; ", added);
 }
 
 bool Door::is_full(const std::string& user) const {
@@ -356,7 +365,7 @@ void Door::remarked(const base::wire::Remark& remark) {
   auth::Refusal refusal{printable(remark.peer, 64), text, "", ""};
   auto reason = reasons_.find(remark.peer);
   if (reason != reasons_.end()) {
-    refusal.why = str(reason->second.user, ": ", reason->second.why);
+    refusal.why = std::move(reason->second.why);
     refusal.user = std::move(reason->second.user);
     reasons_.erase(reason);
   }
