@@ -78,7 +78,9 @@ Result<std::string> furnish(const std::string& directory, unsigned port, const D
                       "listen = [\"127.0.0.1:",
                       port,
                       "\"]\n"
-                      "state  = \"state\"\n\n"
+                      "state  = \"state\"\n"
+                      // The gear of the demo are children of this process, and would be confined with it.
+                      "sandbox = false\n\n"
                       "[user.demo]\nkeys  = \"authorized_keys\"\nroles = [\"operator\"]\n\n"
                       "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"power\", \"admin\"]\n\n"
                       "[device.edge1]   # a login shell of this machine\n"

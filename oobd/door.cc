@@ -232,7 +232,7 @@ void Door::asked(const base::wire::Ask& ask) {
     base::log(known ? "front: a connection that logs in twice" : "front: more connections than are allowed");
     return front_->send(Control::verdict, verdict.encode());
   }
-  Connection connection{{user, terms->fingerprint, source}, ask.key, device, *terms, ask};
+  Connection connection{{user, terms->fingerprint, source}, ask.key, device, *terms, ask, base::wall_now()};
   connection.asked.key.clear();
   if (core_.policy->needs_second_factor(user)) {
     Result<auth::SecondFactor::Need> need = second_factor_.need(user);

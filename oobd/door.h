@@ -51,6 +51,7 @@ class Door {
     std::string device;  // "alice:edge1"
     auth::KeyTerms terms;
     base::wire::Ask asked;  // by which it came; its key is taken out
+    base::Micros since = 0;
     bool awaits_code = false;
     bool code_judged = false;     // a code of it is being looked at
     std::string second_factor{};  // for the journal; empty: none was wanted
@@ -75,6 +76,7 @@ class Door {
   bool is_full(const std::string& user) const;
 
   static constexpr std::size_t kMostReasons = 256;  // refusals that wait for the front's remark
+  static constexpr std::size_t kMostReason = 1000;  // bytes of one
 
   base::Loop& loop_;
   console::Core& core_;
