@@ -185,7 +185,7 @@ void Session::remark(std::string_view text) {
     ++skipped_;
     return;
   }
-  put(Frame::err, terminal_.pty ? str(text, "\r\n") : str(text, "\n"));
+  put(Frame::err, terminal_.pty ? str(harmless(text), "\r\n") : str(harmless(text), "\n"));
 }
 
 void Session::raw(base::Bytes bytes) {
@@ -227,6 +227,7 @@ void Session::flush() {
 
 void Session::finish(int status) {
   if (over_ || closed_) return;
+  core_.approvals->left(visitor_.session);
   put(Frame::exit, base::wire::Writer().u32(static_cast<std::uint32_t>(status)).take());
   if (closed_) return;  // the visitor has gone
   over_ = true;
@@ -241,7 +242,7 @@ void Session::finish(int status) {
 }
 
 void Session::end(const std::string& why, int status) {
-  put(Frame::err, str("oobd: ", why, terminal_.pty ? "\r\n" : "\n"));
+  put(Frame::err, str("oobd: ", harmless(why), terminal_.pty ? "\r\n" : "\n"));
   finish(status);
 }
 
@@ -251,12 +252,22 @@ void Session::close() {
   watch_.cancel();
   hangup_.cancel();
   last_words_.cancel();
+  core_.approvals->left(visitor_.session);
   if (!over_) core_.journal.note(event_of(visitor_, "session.close").with("status", std::int64_t{-1}));
   over_ = true;
   core_.loop.post([core = &core_, self = this] {
     core->sessions.remove_if(
         [self](const std::unique_ptr<Session>& session) { return session.get() == self; });
   });
+}
+
+std::string harmless(std::string_view text) {
+  std::string shown(text);
+  auto harmful = [](unsigned char c) {
+    return (c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f;
+  };
+  std::replace_if(shown.begin(), shown.end(), harmful, '?');
+  return shown;
 }
 
 Session* session_numbered(Core& core, std::uint64_t number) {
