@@ -4,11 +4,21 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "auth/totp.h"
 #include "oobd/config_reader.h"
 #include "oobd/config_values.h"
 #include "serial/settings.h"
 
 namespace oob {
+namespace {
+
+base::Result<> check_totp(base::Bytes text) {
+  base::Result<auth::Totp> totp = auth::Totp::parse(text);
+  if (!totp) return totp.error();
+  return {};
+}
+
+}  // namespace
 
 void ConfigReader::read_bmc(const Member& bmc) {
   const Node& table = bmc.value;
@@ -66,7 +76,7 @@ std::string ConfigReader::read_secret(const Node& value, std::string_view key) {
     return file;
   }
   base::Result<> right = key == "kg_file"     ? check_kg(*text)
-                         : key == "totp_file" ? base::Result<>()
+                         : key == "totp_file" ? check_totp(*text)
                                               : check_password(*text);
   OPENSSL_cleanse(text->data(), text->size());
   if (!right)

@@ -39,6 +39,7 @@ ConfigOutcome ConfigReader::read(std::string_view text) {
   if (get(tree.root, "limits", Node::Kind::table)) read_limits(*tree.root.member("limits"));
   for (const Member* user : tables(tree.root, "user")) read_user(*user);
   for (const Member* role : tables(tree.root, "role")) read_role(*role);
+  for (const Member* user : tables(tree.root, "user")) check_second_factor(*user);
   for (const Member* bmc : tables(tree.root, "bmc")) read_bmc(*bmc);
   for (const Member* device : tables(tree.root, "device")) read_device(*device);
 

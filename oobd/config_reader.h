@@ -29,6 +29,7 @@ class ConfigReader {
   void read_trust(const Node& server);
   void read_limits(const Member& limits);
   void read_user(const Member& user);
+  void check_second_factor(const Member& user);
   void read_role_terms(const Node& role, auth::Role& config);
   std::vector<std::uint16_t> read_ports(const Node& list);
   void read_role(const Member& role);
