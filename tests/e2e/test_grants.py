@@ -1,0 +1,77 @@
+"""Rights for a while, and power by two people, with stock ssh."""
+
+import os
+import time
+
+import pytest
+
+import lab as bmc_lab
+from harness import BehindBmc, until
+
+ROLES = {"all": (["*"], ["watch", "write", "power", "snapshot", "forward", "audit", "admin"]),
+         "auditor": (["*"], ["watch", "audit"])}
+
+
+@pytest.fixture
+def desk(lab):
+    daemon, _ = lab.one(users={"alice": ["all"], "carol": ["auditor"]}, roles=ROLES)
+    return daemon
+
+
+def test_a_grant_gives_the_keyboard_and_takes_it_back_on_time(desk):
+    carol = desk.attached(user="carol", says="edge1")
+    done = desk.ssh("grant", "carol", "write", "edge1", "2s")
+    assert done.status == 0 and done.out.startswith("grant 1: carol may write edge1 until "), done
+    carol.expect("carol may write edge1 until")
+    carol.type("\x05ca")
+    carol.expect("you may type")
+    carol.expect("you may no longer type here")
+    until("it is in the journal", lambda: desk.journal("grant.ended"))
+    events = [entry["ev"] for entry in desk.journal() if entry["ev"].startswith("grant")]
+    assert events == ["grant", "grant.ended"]
+    assert desk.ssh("send", "edge1", "x", user="carol").status == 77
+
+
+def test_grants_survive_a_restart_and_end_when_revoked_or_over(desk):
+    assert desk.ssh("grant", "carol", "write", "'edge*'", "1h").status == 0
+    assert desk.ctl("grant", "carol", "power", "edge1", "1s").status == 0
+    desk.stop()
+    stored = os.stat(os.path.join(desk.state, "grants")).st_mtime
+    until("the second is over", lambda: time.time() > stored + 1)
+    desk.start()
+    desk.wait_up("edge1")
+    until("it ended", lambda: [entry["grant"] for entry in desk.journal("grant.ended")] == [2])
+    assert desk.ssh("send", "edge1", "x", user="carol").status == 0
+    assert desk.ssh("revoke", "1", user="carol").status == 0
+    assert desk.ssh("send", "edge1", "x", user="carol").status == 77
+    assert desk.ssh("grants", "--json").out == ""
+    assert desk.ssh("grant", "carol", "write", "edge1", "1h", user="carol").status == 77
+
+
+def test_power_waits_for_a_second_person(shared_lab, bmcs):
+    [bmc] = bmcs(bmc_lab.LightBmcs, shared_lab.dir, 1)
+    daemon = shared_lab.daemon({"node0": BehindBmc(shared_lab, "node0", bmc)},
+                               users={"alice": ["two"], "bob": ["two"], "carol": ["auditor"]},
+                               roles={"two": (["*"], ["watch", "power"]), "auditor": (["*"], ["watch", "audit"])})
+    text = daemon.config_text().replace("[role.two]\n", "[role.two]\ntwo_person = true\n")
+    daemon.write_config(text)
+    daemon.reload()
+    until("it is reloaded", lambda: daemon.journal("reload"))
+    daemon.wait_up("node0")
+    alice = daemon.begin("power", "node0", "on")
+    until("it waits", lambda: "approve 1" in alice.err)
+    assert daemon.ssh("approve", "1").status == 77
+    assert daemon.ssh("approve", "1", user="carol").status == 77
+    assert "power node0 on" in daemon.ssh("approve", user="bob").out
+    assert not daemon.journal("power.request")
+    done = daemon.ssh("approve", "1", user="bob")
+    assert done.status == 0 and done.out == "approved: power node0 on, for alice\n", done
+    assert alice.wait() == 0, alice.err
+    until("it is done", lambda: daemon.journal("power.result"))
+    events = [entry["ev"] for entry in daemon.journal() if entry["ev"].startswith(("approval.", "power.re"))]
+    assert events == ["approval.request", "approval.given", "power.request", "power.result"]
+    gone = daemon.begin("power", "node0", "off")
+    until("it waits", lambda: "approve 2" in gone.err)
+    gone.close()
+    until("it is withdrawn", lambda: daemon.journal("approval.withdrawn"))
+    assert daemon.ssh("approve", "2", user="bob").status == 66
