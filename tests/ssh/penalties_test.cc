@@ -1,0 +1,109 @@
+#include "ssh/penalties.h"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+
+namespace oob::ssh {
+namespace {
+
+using base::str;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const Penalties::Time kNow{std::chrono::hours(1000)};
+
+TEST(Penalties, ForgetASingleMistake) {
+  Penalties penalties;
+  penalties.add("192.0.2.1", Offence::refused, kNow);
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow));
+  EXPECT_EQ(penalties.size(kNow), 1u);
+  EXPECT_EQ(penalties.size(kNow + seconds(5)), 0u);
+}
+
+TEST(Penalties, KeepOutWhoFailsAgainAndAgain) {
+  Penalties penalties;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow));
+    penalties.add("192.0.2.1", Offence::refused, kNow);
+  }
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow));
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.2", kNow));
+  EXPECT_EQ(penalties.kept_out(kNow), 1u);
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow + milliseconds(14'999)));
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow + seconds(15)));
+  EXPECT_EQ(penalties.kept_out(kNow + seconds(15)), 0u);
+}
+
+TEST(Penalties, AreTakenOffByTimeAlone) {
+  Penalties penalties;
+  for (int i = 0; i < 100; ++i) penalties.add("192.0.2.1", Offence::refused, kNow + i * seconds(5));
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow + 99 * seconds(5)));
+  for (int i = 0; i < 100; ++i) penalties.add("192.0.2.2", Offence::nothing_tried, kNow + i * seconds(1));
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.2", kNow + seconds(99)));
+}
+
+TEST(Penalties, LastTenMinutesAtMost) {
+  Penalties penalties;
+  for (int i = 0; i < 10'000; ++i) penalties.add("192.0.2.1", Offence::garbage, kNow);
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow + seconds(599)));
+  EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow + seconds(600)));
+}
+
+TEST(Penalties, HoldUntilAllIsOverOnceTheyHold) {
+  Penalties penalties;
+  for (int i = 0; i < 2; ++i) penalties.add("192.0.2.1", Offence::grace, kNow);
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow + seconds(19)));  // though less than 15 s are left
+}
+
+TEST(Penalties, WeighWhatWasDone) {
+  for (auto [offence, times] : {std::pair{Offence::nothing_tried, 15},
+                                {Offence::refused, 3},
+                                {Offence::grace, 2},
+                                {Offence::garbage, 2}}) {
+    Penalties penalties;
+    for (int i = 1; i < times; ++i) penalties.add("192.0.2.1", offence, kNow);
+    EXPECT_FALSE(penalties.keeps_out("192.0.2.1", kNow)) << times;
+    penalties.add("192.0.2.1", offence, kNow);
+    EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow)) << times;
+  }
+  Penalties penalties;
+  for (int i = 0; i < 1000; ++i) penalties.add("192.0.2.1", Offence::none, kNow);
+  EXPECT_EQ(penalties.size(kNow), 0u);
+}
+
+TEST(Penalties, AreForgiven) {
+  Penalties penalties;
+  for (int i = 0; i < 10; ++i) penalties.add("2001:db8::/64", Offence::garbage, kNow);
+  EXPECT_TRUE(penalties.keeps_out("2001:db8::/64", kNow));
+  penalties.forgive("2001:db8::/64");
+  EXPECT_FALSE(penalties.keeps_out("2001:db8::/64", kNow));
+  EXPECT_EQ(penalties.kept_out(kNow), 0u);
+}
+
+TEST(Penalties, HaveABoundThatIsPermissiveAndSetForEachFamily) {
+  Penalties penalties;
+  for (int i = 0; i < 2; ++i) penalties.add("192.0.2.1", Offence::garbage, kNow);
+  for (int network = 0; network < 70'000; ++network) {
+    std::string source = str("2001:db8:", base::hex(std::string{char(network >> 16 & 1)}), ":",
+                             base::hex(std::string{char(network >> 8), char(network)}), "::/64");
+    penalties.add(source, Offence::garbage, kNow + microseconds(network));
+    penalties.add(source, Offence::garbage, kNow + microseconds(network));
+  }
+  EXPECT_EQ(penalties.size(kNow), Penalties::kSources + 1);
+  EXPECT_EQ(penalties.kept_out(kNow), Penalties::kSources + 1);
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow));
+  EXPECT_FALSE(penalties.keeps_out("2001:db8:0:1::/64", kNow)) << "the nearest to its end went first";
+}
+
+TEST(Penalties, DoNotHoldAgainstWhatIsNoSource) {
+  Penalties penalties;
+  for (int i = 0; i < 10; ++i)
+    for (const char* text : {"?", "", "host", "192.0.2.1:22", "2001:db8::", "/64"})
+      penalties.add(text, Offence::garbage, kNow);
+  EXPECT_EQ(penalties.size(kNow), 0u);
+}
+
+}  // namespace
+}  // namespace oob::ssh
