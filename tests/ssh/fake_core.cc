@@ -98,6 +98,7 @@ FakeCore::FakeCore(base::wire::Setup setup, std::vector<std::string> patience) {
     return base::wire::Verdict{ask.connection,      ask.number, ask.user != "mallory",
                                ask.user == "nopty", false,      ""};
   };
+  judge_code = [](const base::wire::Code& code) { return code.code == "123456"; };
   auto pair = base::socket_pair(SOCK_SEQPACKET);
   control_ = std::move(pair->first);
   patience.insert(patience.begin(), FRONT_PROGRAM);
@@ -273,11 +274,24 @@ void FakeCore::hear() {
         if (!silent) send(Control::verdict, judge(asks.back()).encode());
         break;
       }
+      case Control::code: {
+        codes.push_back(base::wire::Code::decode(payload).value());
+        base::wire::Verdict verdict;
+        verdict.connection = codes.back().connection;
+        verdict.number = codes.back().number;
+        verdict.accept = judge_code(codes.back());
+        if (!silent) send(Control::verdict, verdict.encode());
+        break;
+      }
       case Control::closed:
         closed.push_back(base::wire::Closed::decode(payload).value().connection);
         break;
       case Control::remark:
         remarks.push_back(base::wire::Remark::decode(payload).value());
+        break;
+      case Control::forward:
+        if (packet->fd)
+          forwards.push_back({base::wire::Forward::decode(payload).value(), std::move(packet->fd)});
         break;
       case Control::session: {
         if (!packet->fd) break;

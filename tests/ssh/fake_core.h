@@ -69,6 +69,7 @@ class FakeCore {
   double cpu_ms() const;
 
   std::function<base::wire::Verdict(const base::wire::Ask&)> judge;  // default: all but "mallory" come in
+  std::function<bool(const base::wire::Code&)> judge_code;           // default: "123456" is right
   bool silent = false;                                               // no verdict at all
 
   base::Loop loop;
@@ -77,9 +78,20 @@ class FakeCore {
   base::wire::Figures figures;  // the last ones
   unsigned figures_told = 0;
   std::vector<base::wire::Ask> asks;
+  std::vector<base::wire::Code> codes;
   std::vector<std::uint64_t> closed;
   std::vector<base::wire::Remark> remarks;
   std::vector<base::wire::Open> opened;
+  // Each direct-tcpip channel that is asked for, with its socket: answer it by forward().
+  struct Forward {
+    base::wire::Forward wish;
+    base::Fd socket;
+  };
+  std::vector<Forward> forwards;
+  void forward(const Forward& asked, bool open) {
+    send(base::wire::Control::opened,
+         base::wire::Opened{asked.wish.connection, asked.wish.number, open}.encode());
+  }
   std::size_t sessions_open() const { return sessions_.size(); }
   void end_sessions(std::uint32_t status);
 
