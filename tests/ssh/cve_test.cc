@@ -1,6 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "tests/ssh/fake_core.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OOB_TEST_SANITIZED
+#endif
+#endif
 
 namespace oob::test {
 namespace {
@@ -57,8 +65,13 @@ TEST(Cve, NothingIsPutInBeforeTheKeys_2023_48795) { Cve().is_not_here("cve_2023_
 TEST(Cve, WrongGuessesCostNoMemory_2025_8277) {
   Cve cve;
   std::string grown = cve.is_not_here("cve_2025_8277");
+#ifndef OOB_TEST_SANITIZED
   // KiB by 1000 guesses: a lost key would be some 300 bytes each.
   EXPECT_LT(std::atol(grown.c_str()), 200) << grown;
+#endif
+  // The address sanitizer holds freed memory back, and tells of a leak by the exit status.
+  cve.core.hang_up();
+  EXPECT_EQ(cve.core.front_status(), 0) << grown;
 }
 
 TEST(Cve, WhatWasAlteredIsNotTaken_2026_59847) {

@@ -53,7 +53,7 @@ struct StateFuzz : testing::Test {
     for (const auto& ask : core.asks)
       if (ask.verified) proven.insert(ask.user);
     EXPECT_EQ(core.ssh_run("exit 5").status, 5);  // the same process: a front that fell over is not replaced
-    EXPECT_LT(core.rss_kib(), before + 16 * 1024);
+    EXPECT_LT(core.rss_kib(), before + 32 * 1024);
     core.hang_up();
     EXPECT_EQ(core.front_status(), 0);
   }
