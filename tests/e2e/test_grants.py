@@ -48,7 +48,7 @@ def test_grants_survive_a_restart_and_end_when_revoked_or_over(desk):
     assert desk.ssh("grant", "carol", "write", "edge1", "1h", user="carol").status == 77
 
 
-def test_power_waits_for_a_second_person(shared_lab, bmcs):
+def test_what_needs_power_waits_for_a_second_person(shared_lab, bmcs):
     [bmc] = bmcs(bmc_lab.LightBmcs, shared_lab.dir, 1)
     daemon = shared_lab.daemon({"node0": BehindBmc(shared_lab, "node0", bmc)},
                                users={"alice": ["two"], "bob": ["two"], "carol": ["auditor"]},
@@ -58,18 +58,18 @@ def test_power_waits_for_a_second_person(shared_lab, bmcs):
     daemon.reload()
     until("it is reloaded", lambda: daemon.journal("reload"))
     daemon.wait_up("node0")
-    alice = daemon.begin("power", "node0", "on")
+    alice = daemon.begin("sel", "node0", "--clear")
     until("it waits", lambda: "approve 1" in alice.err)
     assert daemon.ssh("approve", "1").status == 77
     assert daemon.ssh("approve", "1", user="carol").status == 77
-    assert "power node0 on" in daemon.ssh("approve", user="bob").out
-    assert not daemon.journal("power.request")
+    assert "sel node0 --clear" in daemon.ssh("approve", user="bob").out
+    assert not daemon.journal("sel.clear.request")
     done = daemon.ssh("approve", "1", user="bob")
-    assert done.status == 0 and done.out == "approved: power node0 on, for alice\n", done
+    assert done.status == 0 and done.out == "approved: sel node0 --clear, for alice\n", done
     assert alice.wait() == 0, alice.err
-    until("it is done", lambda: daemon.journal("power.result"))
-    events = [entry["ev"] for entry in daemon.journal() if entry["ev"].startswith(("approval.", "power.re"))]
-    assert events == ["approval.request", "approval.given", "power.request", "power.result"]
+    until("it is done", lambda: daemon.journal("sel.clear.result"))
+    events = [entry["ev"] for entry in daemon.journal() if entry["ev"].startswith(("approval.", "sel."))]
+    assert events == ["approval.request", "approval.given", "sel.records", "sel.clear.request", "sel.clear.result"]
     gone = daemon.begin("power", "node0", "off")
     until("it waits", lambda: "approve 2" in gone.err)
     gone.close()
