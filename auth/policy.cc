@@ -115,6 +115,9 @@ Result<Grant> Policy::decide_together(const Principal& who, const Principal& sec
                                       const std::string& device) const {
   if (who.user == second.user)
     return fail(Fault::denied, str("a second person has to approve, not ", printable(who.user)));
+  if (who.key == second.key)
+    return fail(Fault::denied, str(printable(second.user), " came with the same key as ", printable(who.user),
+                                   ": a second person has a key of their own"));
   Result<Grant> other = decide(second, Action::power, device);
   if (!other) return other.error();
   Result<Grant> grant = decide(who, Action::power, device);

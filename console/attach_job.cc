@@ -238,6 +238,7 @@ void AttachJob::leave(int status) {
 void AttachJob::depart() {
   if (breaking_) note("break.dropped");
   stay_.renew();  // what was asked for on this console happens on no other
+  core_.approvals->left(visitor_.session);
   breaking_ = recalling_ = false;
   power_.reset();
   answer_.cancel();

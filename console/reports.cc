@@ -219,6 +219,8 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
       str("forwards     ", core.forwards->count(), " now, ", core.forwards->opened(), " since the start\n");
   text += str("front        started ", core.front_starts, core.front_starts == 1 ? " time\n" : " times\n");
   text += door_status(core);
+  if (std::string waiting = core.approvals->list(core, visitor); !waiting.empty())
+    text += str("waiting for a second person ('approve ID'):\n", waiting);
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
   text += str("journal      ", journal.empty() ? "ok" : journal, "\n");

@@ -110,7 +110,7 @@ struct Timed {
   bool may(const char* user, Action action, const char* device = "edge1") const {
     return policy.decide(of(user), action, device).has_value();
   }
-  static Principal of(const char* user) { return {user, "SHA256:x", "192.0.2.9"}; }
+  static Principal of(const char* user) { return {user, std::string("SHA256:") + user, "192.0.2.9"}; }
   void give(const char* user, Action action, const char* glob, base::Micros span) {
     auto grant = grants.reserve(user, {action}, glob, "carol", span, moment);
     ASSERT_TRUE(grant);
@@ -214,6 +214,10 @@ TEST(Policy, LetsTwoDoTogetherWhatBothMay) {
   EXPECT_TRUE(timed.policy.decide_together(dave, Policy::local(0), "edge1"));
   EXPECT_EQ(timed.policy.decide_together(dave, dave, "edge1").error().what,
             "a second person has to approve, not dave");
+  Principal twin = erin;
+  twin.key = dave.key;
+  EXPECT_EQ(timed.policy.decide_together(dave, twin, "edge1").error().what,
+            "erin came with the same key as dave: a second person has a key of their own");
   EXPECT_FALSE(timed.policy.decide_together(dave, Timed::of("alice"), "edge1"));
   EXPECT_FALSE(timed.policy.decide_together(Timed::of("alice"), dave, "edge1"));
 }

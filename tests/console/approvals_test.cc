@@ -165,7 +165,7 @@ TEST(Approvals, AreBounded) {
   Pair pair;
   std::size_t busy = 0;
   Visitor alice;
-  alice.who = {"alice", "SHA256:test", "192.0.2.9"};
+  alice.who = {"alice", "SHA256:alice", "192.0.2.9"};
   for (std::size_t i = 0; i < Approvals::kMostOfOne + 1; ++i)
     pair.core.approvals->seek(pair.core,
                               {.who = alice.who,
@@ -182,8 +182,8 @@ TEST(Deeds, RefusesWhatTakesTwoWithAnApprovalOfSomethingElse) {
   Pair pair;
   ApprovalPtr approval;
   Visitor alice, bob;
-  alice.who = {"alice", "SHA256:test", "192.0.2.9"};
-  bob.who = {"bob", "SHA256:test", "192.0.2.9"};
+  alice.who = {"alice", "SHA256:alice", "192.0.2.9"};
+  bob.who = {"bob", "SHA256:bob", "192.0.2.9"};
   std::uint64_t id = pair.core.approvals->seek(
       pair.core,
       {.who = alice.who, .session = 1, .entry = event_of(alice, ""), .intent = {"power", "on", "r1", {"r1"}}},

@@ -103,7 +103,7 @@ class Visit {
     auto pair = base::socket_pair(SOCK_STREAM);
     socket_ = std::move(pair->first);
     console::Visitor visitor;
-    visitor.who = {user, "SHA256:test", "192.0.2.9"};
+    visitor.who = {user, base::str("SHA256:", user), "192.0.2.9"};
     visitor.session = number = board.next_session++;
     visitor.connection = 1;
     console::add_session(board.core, std::move(pair->second), visitor, std::move(terms));
