@@ -27,6 +27,7 @@ bool is_word(std::string_view text) {
 
 // A source is what base::source_of() makes, and it makes itself again.
 bool is_source(const std::string& text) {
+  if (text == "?") return false;
   if (!text.ends_with("/64")) return base::source_of(str(text, ":0")) == text;
   return base::source_of(str("[", text.substr(0, text.size() - 3), "]:0")) == text;
 }
