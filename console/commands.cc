@@ -133,28 +133,37 @@ Made make_who(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   return answer(io, who_report(core, visitor, a.has("--json")));
 }
 
+// Whose session or forward has this number in `who`; empty: nobody's.
+std::string user_of(Core& core, std::uint64_t number) {
+  if (Session* session = session_numbered(core, number)) return session->visitor().who.user;
+  for (const Forwards::Shown& forward : core.forwards->all())
+    if (forward.visitor.session == number) return forward.visitor.who.user;
+  return "";
+}
+
 Made make_kick(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   std::uint64_t number = 0;
   if (!base::parse_number(a.words[0], number))
     return fail(Fault::usage,
                 str("kick: '", base::printable(a.words[0]), "' is not a session's number; 'who' tells them"));
-  Session* session = session_numbered(core, number);
-  if (!session) return fail(Fault::missing, str("no such session: ", number));
+  std::string user = user_of(core, number);
+  if (user.empty()) return fail(Fault::missing, str("no such session: ", number));
   Result<auth::Grant> grant = core.policy->decide(visitor.who, auth::Action::admin);
-  if (!grant && session->visitor().who.user != visitor.who.user) {
+  if (!grant && user != visitor.who.user) {
     core.journal.note(event_of(visitor, "denied").with("action", "admin"));
     return grant.error();
   }
   auth::Entry entry = event_of(visitor, "kick");
-  entry.with("kicked", static_cast<std::int64_t>(number)).with("kicked_user", session->visitor().who.user);
-  return std::make_unique<Deed>(
-      core, io, std::move(entry), [&core, &visitor, number]() -> Result<std::string> {
-        Session* found = session_numbered(core, number);
-        if (!found) return fail(Fault::missing, str("no such session: ", number));
-        std::string user = found->visitor().who.user;
-        found->end(str("ended by ", visitor.who.user), static_cast<int>(Fault::denied));
-        return str("session ", number, " of ", user, " is ended\n");
-      });
+  entry.with("kicked", static_cast<std::int64_t>(number)).with("kicked_user", user);
+  return std::make_unique<Deed>(core, io, std::move(entry),
+                                [&core, &visitor, number, user]() -> Result<std::string> {
+                                  std::string why = str("ended by ", visitor.who.user);
+                                  Session* found = session_numbered(core, number);
+                                  if (found) found->end(why, static_cast<int>(Fault::denied));
+                                  if (!found && !core.forwards->end_numbered(number, why))
+                                    return fail(Fault::missing, str("no such session: ", number));
+                                  return str("session ", number, " of ", user, " is ended\n");
+                                });
 }
 
 Made make_note(Core& core, Visitor& visitor, JobIo& io, Arguments a) {

@@ -28,7 +28,7 @@ class Session : private JobIo {
     bool has_forced_command = false;
     std::string forced_command;  // runs instead of what is asked for
     std::string device;          // "alice:edge1": its console, instead of the prompt
-    std::string notice;          // told at the beginning; empty: nothing
+    std::string notice{};        // told at the beginning; empty: nothing
   };
 
   // The socket is non-blocking. REQUIRES: call begin() once it is in Core::sessions.

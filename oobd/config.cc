@@ -1,7 +1,10 @@
 #include "oobd/config.h"
 
+#include <filesystem>
+
 #include "oobd/config_files.h"
 #include "oobd/config_reader.h"
+#include "oobd/config_tree.h"
 
 namespace oob {
 
@@ -11,6 +14,18 @@ std::string ConfigFault::text() const {
 
 ConfigOutcome read_config_text(const std::string& text, const std::string& file, ConfigFiles& files) {
   return ConfigReader(file, files).read(text);
+}
+
+std::string read_state(const std::string& file) {
+  base::Result<std::string> text = read_whole(file, kMostConfig);
+  if (!text) return {};
+  Tree tree = parse_tree(*text);
+  const Member* server = tree.fault ? nullptr : tree.root.member("server");
+  const Member* state = server ? server->value.member("state") : nullptr;
+  if (!state || state->value.kind != Node::Kind::text || state->value.text.empty()) return {};
+  std::error_code error;
+  std::filesystem::path folder = std::filesystem::absolute(file, error).parent_path();
+  return (folder / state->value.text).lexically_normal().string();
 }
 
 ConfigOutcome read_config(const std::string& file) {

@@ -103,14 +103,13 @@ int ports(const Line& line) {
 
 int ctl(const Line& line) {
   std::string state = line.state;
+  if (state.empty()) state = oob::read_state(line.file);
   if (state.empty()) {
-    oob::ConfigOutcome outcome = oob::read_config(line.file);
-    if (!outcome.config) {
-      std::fprintf(stderr, "oobd: %s\noobd: 'oobd ctl --state DIR …' needs no configuration\n",
-                   outcome.faults.front().text().c_str());
-      return static_cast<int>(Fault::config);
-    }
-    state = outcome.config->state;
+    std::fprintf(stderr,
+                 "oobd: %s does not say where the state is (server.state)\n"
+                 "oobd: 'oobd ctl --state DIR …' needs no configuration\n",
+                 line.file.c_str());
+    return static_cast<int>(Fault::config);
   }
   return oob::run_ctl(state, line.words);
 }
