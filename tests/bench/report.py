@@ -78,6 +78,16 @@ SOL = (
 )
 
 
+DOOR = (
+    ("logins with a good key, refused ones", lambda row: f"{row['logins']}, {row['refused']}"),
+    ("such a login p50 / p99, ms", lambda row: f"{row['p50_ms']:.0f} / {row['p99_ms']:.0f}"),
+    ("strangers", lambda row: f"{row['done']} of {row['tried']} in {row['seconds']:.0f} s" if "done" in row else "none"),
+    ("memory, journal: grew by, MiB",
+     lambda row: f"{row['rss_kib_more'] / 1024:.1f}, {row['journal_kib_more'] / 1024:.2f}" if "done" in row else ""),
+    ("descriptors more", lambda row: f"{row['descriptors_more']}" if "done" in row else ""),
+)
+
+
 def named(rows, figures):
     """A row for each of `rows`, a column for each name in `figures`."""
     return table(["", *figures], [[what, *(cell(row) for row in figures.values())] for what, cell in rows])
@@ -109,4 +119,6 @@ def markdown(figures):
         parts.append("## One console at 1 MB/s in front of many\n\n" + named(VIEWERS, figures["viewers"]))
     if "bmcs" in figures:
         parts.append("## BMCs\n\n" + bmcs(figures["bmcs"]))
+    if "door" in figures:
+        parts.append("## A door under attack from 1,000 addresses\n\n" + named(DOOR, figures["door"]))
     return "\n".join(parts)
