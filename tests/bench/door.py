@@ -105,14 +105,16 @@ def under(house, what, number, seconds):
 
 def measure(tools, quick, note):
     share = 100 if quick else 1
-    house = House(tools)
-    try:
-        house.login()
-        figures = {"idle": house.logins(for_seconds(10 if quick else 60))}
-        note(f"door: idle: {figures['idle']}")
-        for what, number in (("logins", 100_000), ("half-open", 10_000), ("drip", 200), ("connects", 1_000_000)):
-            figures[what] = under(house, what, max(number // share, 100), 10 if quick else 30)
-            note(f"door: {what}: {figures[what]}")
-        return figures
-    finally:
-        house.close()
+    figures = {}
+    for what, number in (("idle", 0), ("logins", 100_000), ("half-open", 10_000), ("drip", 200), ("connects", 1_000_000)):
+        house = House(tools)  # one each: what strangers did before would keep them out
+        try:
+            house.login()
+            if what == "idle":
+                figures[what] = house.logins(for_seconds(10 if quick else 60))
+            else:
+                figures[what] = under(house, what, max(number // share, 100), 10 if quick else 30)
+        finally:
+            house.close()
+        note(f"door: {what}: {figures[what]}")
+    return figures
