@@ -50,7 +50,8 @@ class Job {
   virtual bool wants_keys() const { return false; }
 };
 
-// A message of ours as a terminal may have it: control characters other than the line's end and the tab become
+// A message of ours as a terminal may have it: control characters other than the line's end and the tab
+// become
 // '?'. What came from a peer is escaped where it is put in (base::printable); this is for what was forgotten.
 std::string harmless(std::string_view text);
 

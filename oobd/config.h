@@ -118,8 +118,8 @@ struct ConfigOutcome {
 };
 ConfigOutcome read_config(const std::string& file);
 
-// The state folder alone, also of a configuration with faults elsewhere: `oobd ctl` needs no more, and a missing
-// key file must not take away the last way in. Empty where it does not say.
+// The state folder alone, also of a configuration with faults elsewhere: `oobd ctl` needs no more, and a
+// missing key file must not take away the last way in. Empty where it does not say.
 std::string read_state(const std::string& file);
 
 constexpr std::size_t kMostConfig = 4 * 1024 * 1024;  // bytes of a configuration file

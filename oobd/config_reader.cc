@@ -93,14 +93,14 @@ void ConfigReader::read_server(const Member& server) {
 void ConfigReader::read_user(const Member& user) {
   const Node& table = user.value;
   faults_.check(user.place, check_user_name(user.key));
+  // With a CA for all users the name alone is enough.
+  if (!table.member("keys") && config_.user_ca.empty())
+    faults_.add(table.place, base::str("[user.", base::printable(user.key, 80), "] has no 'keys'"));
   faults_.check_table(table, table.place, kUser, base::str("[user.", base::printable(user.key, 80), "]"));
   UserConfig config;
   if (const Node* keys = text(table, "keys")) {
     config.keys = path(*keys);
     read_keys(*keys, config.keys);
-  } else if (!table.member("keys") && config_.user_ca.empty()) {
-    // With a CA for all users the name alone is enough.
-    faults_.add(table.place, base::str("[user.", base::printable(user.key, 80), "] has no 'keys'"));
   }
   for (const Node* role : texts(table, "roles")) {
     config.roles.push_back(role->text);

@@ -241,7 +241,7 @@ void Door::asked(const base::wire::Ask& ask) {
       return front_->send(Control::verdict, verdict.encode());
     }
     connection.awaits_code = need->code;
-    connection.second_factor = need->code ? "totp" : str("not asked for: ", need->remark);
+    connection.second_factor = need->code ? "totp" : need->remark;
     connection.notice = need->remark;
     verdict.prompt = need->prompt;
   }

@@ -65,8 +65,8 @@ bool sound_open(ssh_session session, ssh_message message, std::uint32_t& window)
   std::memcpy(&layout, static_cast<const void*>(message), sizeof layout);
   bool kind = layout.open.type == SSH_CHANNEL_SESSION || layout.open.type == SSH_CHANNEL_DIRECT_TCPIP;
   bool known = layout.session == session && layout.type == SSH_REQUEST_CHANNEL_OPEN && kind &&
-               layout.open.type == ssh_message_subtype(message) &&
-               !layout.auth.username && !layout.auth.pubkey && !layout.auth.sigtype;
+               layout.open.type == ssh_message_subtype(message) && !layout.auth.username &&
+               !layout.auth.pubkey && !layout.auth.sigtype;
   window = layout.open.window;
   return known && layout.open.packet_size >= kLeastPacket;
 }

@@ -17,7 +17,7 @@ TEST(Dispatcher, CompletesCommandsDevicesAndOptionsOneMaySee) {
   bob.who.user = "bob";
   EXPECT_THAT(complete(board.core, bob, "attach "), ElementsAre("r1"));
   EXPECT_THAT(complete(board.core, bob, "att"), ElementsAre("attach"));
-  EXPECT_THAT(complete(board.core, bob, "log r1 --s"), ElementsAre("--since", "--stamp"));
+  EXPECT_THAT(complete(board.core, bob, "log r1 --s"), ElementsAre("--safe", "--since", "--stamp"));
   EXPECT_THAT(complete(board.core, bob, ""), Contains("r1"));
   EXPECT_THAT(complete(board.core, bob, ""), Not(Contains("r2")));
   EXPECT_THAT(complete(board.core, bob, "help wh"), ElementsAre("who"));

@@ -53,7 +53,7 @@ class Trusting:
         replace(self.user_ca, self.ca.public)
         replace(self.revoked, "# nothing yet\n")
         self.daemon = lab.daemon({"edge1": lab.gear("edge1")},
-                                 server=f'user_ca = "{self.user_ca}"\nrevoked_keys = "{self.revoked}"')
+                                 server=f'user_ca = "{self.user_ca}"\nrevoked_keys = "{self.revoked}"\n[limits]\npenalties = false')
         self.daemon.write_keys("alice", "# certificates only\n")
         self.key = lab.key("alice")
 
