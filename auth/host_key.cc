@@ -28,8 +28,6 @@ Kind about(HostKeyKind kind) {
   switch (kind) {
     case HostKeyKind::ed25519:
       return {"host_ed25519", "ssh-ed25519"};
-    case HostKeyKind::ecdsa:
-      return {"host_ecdsa", "ecdsa-sha2-nistp256"};
     case HostKeyKind::rsa:
       break;
   }

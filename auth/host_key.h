@@ -6,12 +6,12 @@
 
 namespace oob::auth {
 
-enum class HostKeyKind { ed25519, ecdsa, rsa };  // nistp256, 3072 bits
+enum class HostKeyKind { ed25519, rsa };  // of 3072 bits
 
 // A host key: what the server proves itself with. Its private part is wiped from memory with the object.
 class HostKey {
  public:
-  // Reads DIRECTORY/host_ed25519 (host_ecdsa, host_rsa), or makes it where there is none: OpenSSH private key
+  // Reads DIRECTORY/host_ed25519 (host_rsa), or makes it where there is none: OpenSSH private key
   // format without a passphrase (OpenSSH PROTOCOL.key), 0600, whole on the disk before it has its name;
   // beside it host_*.pub. A file that others may read, that belongs to another user, or that is not such a
   // key is an error and stays as it is. Blocks (making RSA: a second or more on a small board): for start-up.

@@ -3,7 +3,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
@@ -78,9 +77,6 @@ Key generate(HostKeyKind kind) {
     case HostKeyKind::ed25519:
       key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
       break;
-    case HostKeyKind::ecdsa:
-      key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
-      break;
     case HostKeyKind::rsa:
       key = EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(3072));
       break;
@@ -102,23 +98,6 @@ bool fields_ed25519(const EVP_PKEY* key, std::string& blob, std::string& secret)
   add_text(secret, point);
   seed.text += point;
   add_text(secret, seed.text);
-  return true;
-}
-
-bool fields_ecdsa(const EVP_PKEY* key, std::string& blob, std::string& secret) {
-  std::string point(65, '\0');
-  std::size_t size = 0;
-  Number scalar = number_of(key, OSSL_PKEY_PARAM_PRIV_KEY);
-  if (!scalar ||
-      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, raw(point), point.size(), &size) != 1 ||
-      size != point.size() || point[0] != 4)
-    return false;
-  add_text(blob, "ecdsa-sha2-nistp256");
-  add_text(blob, "nistp256");
-  add_text(blob, point);
-  add_text(secret, "nistp256");
-  add_text(secret, point);
-  add_number(secret, scalar.get());
   return true;
 }
 
@@ -152,20 +131,6 @@ Number read_number(Bytes bytes) {
   return Number(BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr), BN_clear_free);
 }
 
-bool belongs_ecdsa(Reader& secret, Bytes curve, Bytes point) {
-  Bytes name = secret.text(), again = secret.text();
-  Number scalar = read_number(secret.text());
-  if (!secret.ok() || !scalar || curve != "nistp256" || name != curve || again != point) return false;
-  std::unique_ptr<EC_GROUP, decltype(&EC_GROUP_free)> group(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1),
-                                                            EC_GROUP_free);
-  std::unique_ptr<EC_POINT, decltype(&EC_POINT_free)> place(EC_POINT_new(group.get()), EC_POINT_free);
-  std::string made(65, '\0');
-  return EC_POINT_mul(group.get(), place.get(), scalar.get(), nullptr, nullptr, nullptr) == 1 &&
-         EC_POINT_point2oct(group.get(), place.get(), POINT_CONVERSION_UNCOMPRESSED, raw(made), made.size(),
-                            nullptr) == made.size() &&
-         made == point;
-}
-
 bool belongs_rsa(Reader& secret, Bytes exponent, Bytes modulus) {
   Bytes n = secret.text(), e = secret.text(), d = secret.text();
   Bytes inverse = secret.text(), p = secret.text(), q = secret.text();
@@ -184,7 +149,6 @@ Result<std::string> make_private_key(HostKeyKind kind, std::string_view comment)
   std::string blob;
   Wiped fields, secret, file;
   bool made = key && (kind == HostKeyKind::ed25519 ? fields_ed25519(key.get(), blob, fields.text)
-                      : kind == HostKeyKind::ecdsa ? fields_ecdsa(key.get(), blob, fields.text)
                                                    : fields_rsa(key.get(), blob, fields.text));
   unsigned char check[4];
   if (!made || RAND_bytes(check, sizeof check) != 1)
@@ -244,11 +208,11 @@ Result<std::string> public_blob_of(std::string_view text) {
   Bytes type = shown.text();
   std::uint32_t check = secret.u32();
   if (secret.u32() != check || secret.text() != type) return not_a_key("its private part is damaged");
+  if (type != "ssh-ed25519" && type != "ssh-rsa")
+    return not_a_key(
+        str("it is of the type ", base::printable(type), ", and a host key is ssh-ed25519 or ssh-rsa"));
   Bytes first = shown.text(), second = type == "ssh-ed25519" ? Bytes() : shown.text();
-  bool belongs = type == "ssh-ed25519"           ? belongs_ed25519(secret, first)
-                 : type == "ecdsa-sha2-nistp256" ? belongs_ecdsa(secret, first, second)
-                 : type == "ssh-rsa"             ? belongs_rsa(secret, first, second)
-                                                 : false;
+  bool belongs = type == "ssh-ed25519" ? belongs_ed25519(secret, first) : belongs_rsa(secret, first, second);
   ERR_clear_error();
   if (!belongs) return not_a_key("its private part does not belong to its public part");
   secret.text();  // the comment

@@ -37,6 +37,7 @@ struct DoorState {
   base::wire::Figures figures;              // of the front that runs now
   std::string front_sandbox, core_sandbox;  // what each has given up
   std::string key_exchange;                 // algorithms that are offered, best first
+  std::vector<std::string> host_keys;       // "ssh-ed25519 SHA256:…"
 };
 
 // What commands stand on: the parts of the daemon, and what only its main can do. Everything outlives the

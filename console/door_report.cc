@@ -1,16 +1,18 @@
 #include "console/door_report.h"
 
+#include <boost/json/array.hpp>
+
 namespace oob::console {
 
 using base::str;
 
-namespace {
-
 // The names of draft-ietf-sshm-mlkem-hybrid-kex and of OpenSSH's sntrup761x25519.
-bool post_quantum(const std::string& algorithms) {
+bool is_post_quantum(const std::string& algorithms) {
   return algorithms.find("mlkem768") != std::string::npos ||
          algorithms.find("sntrup761") != std::string::npos;
 }
+
+namespace {
 
 std::string or_unknown(const std::string& text) { return text.empty() ? "not known yet" : text; }
 
@@ -26,8 +28,9 @@ std::string door_status(const Core& core) {
           f.timed_out, " unfinished, ", f.kept_out, " kept out, ", f.too_many, " too many at once\n");
   text += str("sandbox      front: ", or_unknown(core.door.front_sandbox), "\n");
   text += str("             core: ", or_unknown(core.door.core_sandbox), "\n");
+  for (const std::string& key : core.door.host_keys) text += str("host key     ", key, "\n");
   text += str("key exchange ", or_unknown(core.door.key_exchange),
-              post_quantum(core.door.key_exchange) ? "" : "; none is post-quantum", "\n");
+              is_post_quantum(core.door.key_exchange) ? "" : "; none is post-quantum", "\n");
   return text;
 }
 
@@ -43,8 +46,11 @@ void door_status(const Core& core, boost::json::object& object) {
                     {"timed_out", f.timed_out},
                     {"failed", f.failed}};
   object["sandbox"] = {{"front", core.door.front_sandbox}, {"core", core.door.core_sandbox}};
+  boost::json::array keys;
+  for (const std::string& key : core.door.host_keys) keys.emplace_back(key);
+  object["host_keys"] = std::move(keys);
   object["key_exchange"] = core.door.key_exchange;
-  object["post_quantum"] = post_quantum(core.door.key_exchange);
+  object["post_quantum"] = is_post_quantum(core.door.key_exchange);
 }
 
 std::string door_metrics(const Core& core) {

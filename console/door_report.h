@@ -13,4 +13,7 @@ std::string door_status(const Core& core);
 void door_status(const Core& core, boost::json::object& object);
 std::string door_metrics(const Core& core);
 
+// Whether one of these key exchange algorithms withstands a quantum computer.
+bool is_post_quantum(const std::string& algorithms);
+
 }  // namespace oob::console

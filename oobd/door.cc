@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/peer_address.h"
 #include "base/unix_socket.h"
+#include "console/door_report.h"
 #include "console/session.h"
 
 namespace oob {
@@ -38,11 +39,6 @@ bool is_stream(const base::Fd& socket) {
 auth::WithoutClock without_clock(Config::Unsynchronised means) {
   if (means == Config::Unsynchronised::skip) return auth::WithoutClock::skip;
   return means == Config::Unsynchronised::refuse ? auth::WithoutClock::refuse : auth::WithoutClock::check;
-}
-
-bool is_post_quantum(const std::string& algorithms) {
-  return algorithms.find("mlkem768") != std::string::npos ||
-         algorithms.find("sntrup761") != std::string::npos;
 }
 
 }  // namespace
@@ -125,7 +121,7 @@ void Door::ready(const base::wire::Ready& ready) {
   if (std::exchange(said_key_exchange_, core_.door.key_exchange) != core_.door.key_exchange) {
     base::log(str("front: ", core_.door.front_sandbox));
     base::log(str("key exchange: ", core_.door.key_exchange));
-    if (!is_post_quantum(core_.door.key_exchange))
+    if (!console::is_post_quantum(core_.door.key_exchange))
       base::log(
           "this SSH library has no post-quantum key exchange: what is recorded today may be read one day");
   }

@@ -107,7 +107,7 @@ Result<> Server::lock_state() {
 Result<> Server::load_host_keys() {
   using auth::HostKey;
   using auth::HostKeyKind;
-  std::vector<HostKeyKind> kinds = {HostKeyKind::ed25519, HostKeyKind::ecdsa};
+  std::vector<HostKeyKind> kinds = {HostKeyKind::ed25519};
   if (config_->rsa_host_key) kinds.push_back(HostKeyKind::rsa);
   for (HostKeyKind kind : kinds) {
     Result<HostKey> key = HostKey::load_or_make(config_->state, kind);
@@ -173,6 +173,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   core_->escape = config_->escape;
   door_ = std::make_unique<Door>(loop_, *core_, newest_known);
   core_->door.core_sandbox = std::move(sandbox);
+  core_->door.host_keys = std::exchange(host_key_prints_, {});
   door_->adopt(*config_);
   journal_->note(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));
