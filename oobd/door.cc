@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/clock_state.h"
 #include "base/log.h"
 #include "base/peer_address.h"
 #include "base/unix_socket.h"
@@ -202,6 +203,14 @@ bool Door::is_full(const std::string& user) const {
   return static_cast<std::uint32_t>(of_user) >= limits_.per_user;
 }
 
+// What has expired stays so when the clock falls back: unless somebody keeps it right, the newest time counts
+// that this run or the journal has seen. A beginning (a certificate's) is before that all the more.
+base::Micros Door::key_time() const {
+  base::Micros wall = base::wall_now();
+  if (base::clock_state().synchronised) return wall;
+  return std::max(wall, core_.time->now().latest);
+}
+
 void Door::asked(const base::wire::Ask& ask) {
   base::wire::Verdict verdict;
   verdict.connection = ask.connection;
@@ -210,7 +219,7 @@ void Door::asked(const base::wire::Ask& ask) {
   split_user(ask.user, user, device);
   std::string source = base::address_of(ask.peer);
   Result<auth::KeyTerms> terms = core_.policy->knows(user)
-                                     ? keyring_->find(user, ask.key, source, base::wall_now())
+                                     ? keyring_->find(user, ask.key, source, key_time())
                                      : Result<auth::KeyTerms>(fail(Fault::denied, "no such user"));
   if (terms && is_full(user) && ask.verified)
     terms = fail(Fault::denied, str(limits_.per_user, " connections are open (limits.per_user)"));
@@ -228,7 +237,7 @@ void Door::asked(const base::wire::Ask& ask) {
     base::log(known ? "front: a connection that logs in twice" : "front: more connections than are allowed");
     return front_->send(Control::verdict, verdict.encode());
   }
-  Connection connection{{user, terms->fingerprint, source}, ask.key, device, *terms, ask, base::wall_now()};
+  Connection connection{{user, terms->fingerprint, source}, ask.key, device, *terms, ask, key_time()};
   connection.asked.key.clear();
   if (core_.policy->needs_second_factor(user)) {
     Result<auth::SecondFactor::Need> need = second_factor_.need(user);

@@ -51,7 +51,7 @@ class Door {
     std::string device;  // "alice:edge1"
     auth::KeyTerms terms;
     base::wire::Ask asked;  // by which it came; its key is taken out
-    base::Micros since = 0;
+    base::Micros since = 0;  // its key was judged by this time
     bool awaits_code = false;
     bool code_judged = false;     // a code of it is being looked at
     std::string second_factor{};  // for the journal; empty: none was wanted
@@ -72,6 +72,7 @@ class Door {
   void logged_in(std::uint64_t number, Connection& connection);
   base::wire::Setup setup() const;
   console::Visitor visitor_of(std::uint64_t number, const Connection& connection);
+  base::Micros key_time() const;
   std::size_t channels_of(std::uint64_t connection) const;
   bool is_full(const std::string& user) const;
 

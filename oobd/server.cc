@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "auth/host_key.h"
 #include "base/log.h"
@@ -32,18 +31,6 @@ using base::wire::Control;
 namespace {
 
 constexpr const char* kLocalSocket = "/ctl.sock";
-
-// When a file of the folder was last written, or 0: a clock that is behind this is wrong.
-base::Micros newest_in(const std::string& folder) {
-  base::Micros newest = 0;
-  std::error_code none;
-  for (const auto& file : std::filesystem::directory_iterator(folder, none)) {
-    struct stat status;
-    if (::stat(file.path().c_str(), &status) == 0)
-      newest = std::max<base::Micros>(newest, status.st_mtim.tv_sec * base::Micros{1'000'000});
-  }
-  return newest;
-}
 
 void raise_limits() {
   rlimit files{};
@@ -148,7 +135,6 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   std::string sandbox =
       config_->sandbox ? enter_core_sandbox(*config_, config_file_) : "off (server.sandbox)";
   disk_.emplace(loop_);
-  base::Micros newest_known = newest_in(config_->state + "/journal");
   base::Micros journal_written = auth::last_written(config_->state + "/journal");
   Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, *disk_, config_->state);
   if (!journal) return fail(Fault::journal, journal.error().what);
@@ -171,7 +157,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
                               .started = base::wall_now(),
                               .reload = [this] { return reload(); }});
   core_->escape = config_->escape;
-  door_ = std::make_unique<Door>(loop_, *core_, newest_known);
+  door_ = std::make_unique<Door>(loop_, *core_, journal_written);
   core_->door.core_sandbox = std::move(sandbox);
   core_->door.host_keys = std::exchange(host_key_prints_, {});
   door_->adopt(*config_);
