@@ -1,9 +1,8 @@
 #include "auth/hours.h"
 
-#include <sys/timex.h>
+#include <sys/stat.h>
 #include <time.h>
 
-#include <sys/stat.h>
 #include <algorithm>
 #include <filesystem>
 
@@ -95,12 +94,6 @@ Moment Timekeeper::now() {
   moment.latest = latest_;
   moment.behind = moment.wall < kEarliest || moment.wall + kSlack < latest_;
   return moment;
-}
-
-bool clock_is_synchronised() {
-  timex state{};
-  int answer = ::ntp_adjtime(&state);
-  return answer >= 0 && answer != TIME_ERROR;
 }
 
 Micros last_written(const std::string& folder) {

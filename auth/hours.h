@@ -56,8 +56,6 @@ class Timekeeper {
   base::Micros latest_;
 };
 
-// Whether the kernel says that something keeps its clock right (adjtimex(2)).
-bool clock_is_synchronised();
 // When the newest file below `folder` was last written to: what the journal's clock was then, before it is
 // opened again. 0: there is none.
 base::Micros last_written(const std::string& folder);

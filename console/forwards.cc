@@ -159,11 +159,12 @@ void set_tcp_options(int socket) {
 // Being written down, then being connected, then moving bytes.
 class Forwards::Forward {
  public:
-  Forward(Forwards& all, Core& core, Visitor visitor, base::wire::Forward wish, Target target, Fd socket,
-          std::function<void(bool)> done)
+  Forward(Forwards& all, Core& core, Visitor visitor, Terms terms, base::wire::Forward wish, Target target,
+          Fd socket, std::function<void(bool)> done)
       : all_(all),
         core_(core),
         visitor_(std::move(visitor)),
+        terms_(std::move(terms)),
         wish_(std::move(wish)),
         target_(std::move(target)),
         socket_(std::move(socket)),
@@ -194,13 +195,13 @@ class Forwards::Forward {
     leave();
   }
 
-  // Whether it may go on.
-  Result<> still_allowed(const Terms& terms) const {
-    Result<Target> now = judge(core_, visitor_.who, terms, wish_.host, wish_.port);
-    if (!now) return now.error();
-    if (now->address != target_.address) return fail(Fault::missing, "the BMC has another address now");
-    return {};
+  // Ends it when it may not go on.
+  void recheck() {
+    Result<Target> now = judge(core_, visitor_.who, terms_, wish_.host, wish_.port);
+    if (now && now->address != target_.address) now = fail(Fault::missing, "the BMC has another address now");
+    if (!now) end(str("no longer allowed: ", now.error().what));
   }
+  void set_terms(Terms terms) { terms_ = std::move(terms); }
 
   const Visitor& visitor() const { return visitor_; }
   const Target& target() const { return target_; }
@@ -270,6 +271,7 @@ class Forwards::Forward {
   Forwards& all_;
   Core& core_;
   Visitor visitor_;
+  Terms terms_;
   const base::wire::Forward wish_;
   const Target target_;
   Fd socket_, bmc_;
@@ -306,8 +308,8 @@ void Forwards::open(Core& core, Visitor visitor, const Terms& terms, const base:
     refuse(core, visitor, wish, target.error().what);
     return done(false);
   }
-  forwards_.push_back(std::make_unique<Forward>(*this, core, std::move(visitor), wish, std::move(*target),
-                                                std::move(socket), std::move(done)));
+  forwards_.push_back(std::make_unique<Forward>(*this, core, std::move(visitor), terms, wish,
+                                                std::move(*target), std::move(socket), std::move(done)));
   forwards_.back()->begin();
 }
 
@@ -370,14 +372,19 @@ bool Forwards::end_numbered(std::uint64_t number, const std::string& why) {
   return false;
 }
 
+void Forwards::recheck() {
+  for (const auto& forward : forwards_)
+    if (!forward->over()) forward->recheck();
+}
+
 void Forwards::recheck(const TermsNow& terms_now) {
   for (const auto& forward : forwards_) {
     if (forward->over()) continue;
     std::optional<Terms> terms = terms_now(forward->visitor().connection);
-    Result<> still = terms ? forward->still_allowed(*terms)
-                           : Result<>(fail(Fault::denied, "the key is no longer accepted"));
-    if (!still) forward->end(str("no longer allowed: ", still.error().what));
+    if (terms) forward->set_terms(std::move(*terms));
+    if (!terms) forward->end("no longer allowed: the key is no longer accepted");
   }
+  recheck();
 }
 
 std::vector<Forwards::Shown> Forwards::all() const {

@@ -64,7 +64,9 @@ class Forwards {
   void end_all(const std::string& why);
   // The forward with this number; false: there is none.
   bool end_numbered(std::uint64_t number, const std::string& why);
-  // Policy, keys or BMCs have changed: ends those whose right or target is gone.
+  // Policy or BMCs have changed, or the time has come: ends those whose right or target is gone.
+  void recheck();
+  // The same when keys may have changed: from now on these terms count.
   void recheck(const TermsNow& terms_now);
 
   std::vector<Shown> all() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock_state.h"
 #include "base/log.h"
 #include "console/core.h"
 #include "console/grant_commands.h"
@@ -22,7 +23,7 @@ void RightsClock::load(const std::string& file, base::Micros journal_written) {
     core_.journal.note(auth::Entry("grants.damaged").with("text", base::printable(text)));
   }
   base::Micros before = core_.grants->seen();
-  base::Micros seen = auth::clock_is_synchronised() ? 0 : std::max(before, journal_written);
+  base::Micros seen = base::clock_state().synchronised ? 0 : std::max(before, journal_written);
   core_.time = std::make_unique<auth::Timekeeper>(seen);
   auth::Moment now = core_.time->now();
   // The journal goes on with the wrong clock; what was known before is kept for the next start.
@@ -49,6 +50,7 @@ void RightsClock::tick() {
   for (const auth::TimedGrant& grant : core_.grants->end_due(core_.time->now()))
     core_.journal.note(grant_event(auth::Entry("grant.ended"), grant));
   for (const auto& session : core_.sessions) session->recheck();
+  core_.forwards->recheck();
   auto next = std::chrono::microseconds(core_.policy->next_change());
   auto wait = std::chrono::ceil<base::milliseconds>(std::min<std::chrono::microseconds>(next, kLook));
   timer_.after(wait + base::milliseconds(1), [this] { tick(); });

@@ -9,8 +9,9 @@ namespace oob::console {
 
 struct Core;
 
-// What rights the clock gives and takes: ends timed grants, and rechecks all sessions when something may have
-// changed, so that nobody keeps a keyboard beyond their time. The Core outlives it.
+// What rights the clock gives and takes: ends timed grants, and rechecks all sessions and forwards when
+// something may have changed, so that nobody keeps a keyboard or a BMC's page beyond their time. The Core
+// outlives it.
 class RightsClock {
  public:
   // The clock may be set meanwhile: it is looked at this often at least.
