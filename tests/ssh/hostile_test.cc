@@ -110,13 +110,13 @@ TEST(Hostile, WhatMayComeBeforeTheLoginHasABound) {
 
 TEST(Hostile, AStrangerDoesNotHoldUpTheKeysOfOthers) {
   FakeCore core;
-  Finished keys = core.python("hostile.py", {"blasted", "9000"});
+  Finished keys = core.python("hostile.py", {"blasted", "9000", str(core.pid())});
   ASSERT_EQ(keys.status, 0) << keys.err;
-  double slowest[3]{};
-  std::istringstream(keys.out) >> slowest[0] >> slowest[1] >> slowest[2];
-  // The best of three, since a busy machine holds keys up itself (57 ms seen). Without a bound on a pump's
-  // time a blast of this size holds one up for 275 ms and more.
-  EXPECT_LT(*std::min_element(slowest, slowest + 3), 150 * kSanitized) << keys.out;
+  double most[3]{};
+  std::istringstream(keys.out) >> most[0] >> most[1] >> most[2];
+  // The front's CPU time, which a busy machine does not change. Without a bound on a pump's time a blast of
+  // this size takes 275 ms and more before the key has its turn.
+  EXPECT_LT(*std::min_element(most, most + 3), 100 * kSanitized) << keys.out;
 }
 
 TEST(Hostile, WhoAsksAndDoesNotReadIsCutOff) { Hostile().meets("deaf"); }
