@@ -126,6 +126,12 @@ auth::Entry event_of(const Visitor& visitor, std::string ev) {
   return entry;
 }
 
+Result<> still_may(const Core& core, const Visitor& visitor, auth::Action action, const std::string& device) {
+  if (core.policy->decide(visitor.who, action, device)) return {};
+  return fail(Fault::denied, str("you may no longer ", auth::name_of(action), " ", base::printable(device),
+                                 ": the right has run out or was taken away"));
+}
+
 Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action,
                            const std::string& device) {
   Result<auth::Grant> grant = core.policy->decide(visitor.who, action, device);

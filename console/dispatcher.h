@@ -55,6 +55,10 @@ std::vector<std::string> complete(Core& core, const Visitor& visitor, std::strin
 // `help`, and `help WORD`; empty when there is no such command.
 std::string help_text(std::string_view word);
 
+// Whether what was allowed when a job began still is; if not, in words for the person whose right has ended.
+base::Result<> still_may(const Core& core, const Visitor& visitor, auth::Action action,
+                         const std::string& device);
+
 // Asks the policy and notes a refusal in the journal.
 base::Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action,
                                  const std::string& device);

@@ -115,7 +115,7 @@ void LogJob::more() {
 }
 
 void LogJob::recheck() {
-  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  Result<> grant = still_may(core_, visitor_, auth::Action::watch, device_);
   if (grant || over_) return;
   io_.remark(str("oobd: ", grant.error().what));
   finish(static_cast<int>(grant.error().fault));

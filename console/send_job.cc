@@ -62,7 +62,7 @@ void SendJob::ended() {
 }
 
 void SendJob::recheck() {
-  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::write, device_);
+  Result<> grant = still_may(core_, visitor_, auth::Action::write, device_);
   if (!grant) stop(grant.error());
 }
 

@@ -88,7 +88,7 @@ void WatchJob::give_line() {
 void WatchJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
 
 void WatchJob::recheck() {
-  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  Result<> grant = still_may(core_, visitor_, auth::Action::watch, device_);
   if (!grant) stop(grant.error());
 }
 
@@ -135,7 +135,7 @@ void ExpectJob::start() {
 }
 
 void ExpectJob::recheck() {
-  Result<auth::Grant> grant = core_.policy->decide(visitor_.who, auth::Action::watch, device_);
+  Result<> grant = still_may(core_, visitor_, auth::Action::watch, device_);
   if (grant || over_) return;
   io_.remark(str("oobd: ", grant.error().what));
   finish(static_cast<int>(grant.error().fault));
