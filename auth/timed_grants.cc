@@ -141,16 +141,17 @@ void TimedGrants::save(Done done) {
   if (!writing_) write();
 }
 
-// One write at a time; all that came meanwhile are served by the next.
+// One write at a time; all that came meanwhile are served by the next, which begins once those of this one
+// were told: what could not be stored, they take out.
 void TimedGrants::write() {
   writing_ = true;
   auto written = std::make_shared<Result<>>();
   auto served = std::make_shared<std::vector<Done>>(std::exchange(waiting_, {}));
   blocking_->run([written, file = file_, bytes = text()] { *written = base::write_whole(file, bytes, 0600); },
                  life_.wrap([this, written, served] {
+                   for (Done& done : *served) done(*written);
                    writing_ = false;
                    if (!waiting_.empty()) write();
-                   for (Done& done : *served) done(*written);
                  }));
 }
 

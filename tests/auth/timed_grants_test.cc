@@ -1,9 +1,13 @@
 #include "auth/timed_grants.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/disk.h"
+#include "base/fd.h"
 #include "tests/support/support.h"
 
 namespace oob::auth {
@@ -161,6 +165,36 @@ TEST(TimedGrants, ThatCannotBeStoredDoNotHold) {
   TimedGrant grant = grants.reserve("alice", {Action::write}, "*", "root", kHour, desk.now).value();
   EXPECT_FALSE(desk.give(grants, grant));
   EXPECT_FALSE(grants.allows("alice", Action::write, "edge1", desk.now));
+}
+
+TEST(TimedGrants, ThatCouldNotBeStoredAreInNoLaterFileEither) {
+  Desk desk;
+  {
+    TimedGrants grants;
+    ASSERT_TRUE(grants.open(desk.blocking, desk.file));
+    ASSERT_EQ(::mkdir(desk.file.c_str(), 0700), 0);  // no file takes its place
+    base::Fd watch(::inotify_init1(IN_CLOEXEC));
+    ASSERT_GE(::inotify_add_watch(watch.get(), desk.dir.path().c_str(), IN_CLOSE_WRITE), 0);
+    std::optional<base::Result<>> first, second;
+    auto add = [&](std::optional<base::Result<>>& stored) {
+      grants.add(grants.reserve("alice", {Action::write}, "*", "root", kHour, desk.now).value(),
+                 [&](base::Result<> result) { stored = result; });
+    };
+    add(first);
+    add(second);
+    // The first write is over when it closes what it wrote; the loop has not heard of it yet.
+    pollfd closed{watch.get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&closed, 1, 30'000), 1);
+    ASSERT_EQ(::rmdir(desk.file.c_str()), 0);
+    ASSERT_TRUE(test::run_until(desk.loop, [&] { return first && second; }));
+    EXPECT_FALSE(*first);
+    EXPECT_TRUE(*second);
+    ASSERT_EQ(grants.all().size(), 1u);
+  }
+  TimedGrants again;
+  ASSERT_TRUE(again.open(desk.blocking, desk.file));
+  ASSERT_EQ(again.all().size(), 1u);
+  EXPECT_EQ(again.all()[0].id, 2u);
 }
 
 TEST(TimedGrants, OfADamagedFileNoneHolds) {
