@@ -91,6 +91,8 @@ Policy::Says Policy::ask(const Principal& who, Action action, const std::string&
   });
   if (alone) return Says::yes;
   if (!grants_ || !knows(who.user) || !grants_->allows(who.user, action, device, now)) return says;
+  // Where it takes a code, nobody does it by a grant and a key alone.
+  if (lacks_second_factor(who.user, action, &device)) return says;
   // Where anybody's power needs a second person, nobody is given it without.
   bool guarded = action == Action::power && std::any_of(roles_.begin(), roles_.end(), [&](const auto& named) {
                    const Role& role = named.second;
@@ -131,7 +133,8 @@ Result<Grant> Policy::decide(const Principal& who, Action action) const {
   Moment moment = now();
   bool yes = is_local(who) ||
              any_role(who, [&](const Role& role) { return role.may.count(action) && holds(role, moment); }) ||
-             (grants_ && knows(who.user) && grants_->allows(who.user, action, moment));
+             (grants_ && knows(who.user) && grants_->allows(who.user, action, moment) &&
+              !lacks_second_factor(who.user, action, nullptr));
   if (yes) return Grant(who, action, {});
   return fail(Fault::denied, str(printable(who.user), " may not ", name_of(action)));
 }
@@ -152,6 +155,23 @@ Result<> Policy::may_give(const Principal& who, Action action, const std::string
                       " can stand for, and nobody gives more than they have"));
   }
   return {};
+}
+
+Result<> Policy::may_have(const std::string& user, Action action, const std::string& device) const {
+  if (!lacks_second_factor(user, action, &device)) return {};
+  return fail(Fault::denied, str("every role with ", name_of(action), " on ", printable(device),
+                                 " wants a second factor, and ", printable(user), " logs in without one"));
+}
+
+// Roles count at all hours and beyond their expiry: when a code is wanted does not depend on the time.
+bool Policy::lacks_second_factor(const std::string& user, Action action, const std::string* device) const {
+  bool wanted = false;
+  for (const auto& [name, role] : roles_) {
+    if (!role.may.count(action) || (device && !names(role, *device))) continue;
+    if (!role.second_factor) return false;
+    wanted = true;
+  }
+  return wanted && !needs_second_factor(user);
 }
 
 base::Micros Policy::next_change() const {

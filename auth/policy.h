@@ -81,6 +81,9 @@ class Policy {
   // Whether an admin may grant `action` on all that the glob can stand for: never admin, and nothing that
   // roles which hold now do not allow them, beside `admin`, on all of that. Fault::denied with the reason.
   base::Result<> may_give(const Principal& who, Action action, const std::string& glob) const;
+  // Whether a grant of `action` on the device would hold for that user. Fault::denied with the reason: all
+  // roles with it want a code at login, and the user logs in without one.
+  base::Result<> may_have(const std::string& user, Action action, const std::string& device) const;
   // How long until some right may change by the clock, or until that is to be asked again: microseconds, at
   // most kLookAhead.
   base::Micros next_change() const;
@@ -101,6 +104,9 @@ class Policy {
   enum class Says { no, with_second, yes };
   Says ask(const Principal& who, Action action, const std::string& device, const Moment& now) const;
   bool may_see(const Principal& who, const std::string& device, const Moment& now) const;
+  // Every role with `action` (on the device; null: on any) wants a second factor, and there is one; of the
+  // user's own roles none does.
+  bool lacks_second_factor(const std::string& user, Action action, const std::string* device) const;
   bool any_role(const Principal& who, const std::function<bool(const Role&)>& fits) const;
   Moment now() const;
 

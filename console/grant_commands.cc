@@ -142,6 +142,11 @@ Made make_grant(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
     core.journal.note(event_of(visitor, "denied").with("action", "grant").with("device", glob));
     return may.error();
   }
+  for (const auto& [name, device] : devices) {
+    if (!base::glob_match(glob, name)) continue;
+    for (auth::Action action : *actions)
+      if (Result<> may = core.policy->may_have(user, action, name); !may) return may.error();
+  }
   Result<TimedGrant> grant =
       core.grants->reserve(user, *actions, glob, visitor.who.user, *span, core.time->now());
   if (!grant) return grant.error();

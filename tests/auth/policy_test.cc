@@ -174,6 +174,38 @@ TEST(Policy, TakesTimedGrantsBesideTheRoles) {
   EXPECT_FALSE(timed.policy.may_see(Timed::of("gail"), "edge1"));
 }
 
+// Grants are held against the policy of now: a reload may have made roles want a code since they were given.
+TEST(Policy, LetsNoGrantBeAWayAroundASecondFactor) {
+  Role coded{{"edge*"}, {Action::watch, Action::power, Action::audit}}, other{{"relay1"}, {Action::watch}};
+  coded.second_factor = other.second_factor = true;
+  Role plain{{"edge2"}, {Action::power}};
+  const std::map<std::string, std::vector<std::string>> users = {
+      {"alice", {"coded"}}, {"bob", {}}, {"carol", {"other"}}};
+  Policy policy(users, {{"coded", coded}, {"other", other}, {"plain", plain}});
+  TimedGrants grants;
+  Moment moment{Timed::at("2026-11-23T12:00:00Z"), Timed::at("2026-11-23T12:00:00Z"), false};
+  policy.consult([&] { return moment; }, &grants);
+  for (const char* user : {"bob", "carol"})
+    grants.add(grants.reserve(user, {Action::power, Action::audit}, "*", "root", 60'000'000, moment).value(),
+               [](const base::Result<>&) {});
+  auto may = [&](const char* user, const char* device) {
+    bool yes = policy.decide(Timed::of(user), Action::power, device).has_value();
+    EXPECT_EQ(policy.may_have(user, Action::power, device).has_value(), yes) << user << device;
+    return yes;
+  };
+  EXPECT_FALSE(may("bob", "edge1") || policy.may_see(Timed::of("bob"), "edge1"));
+  EXPECT_EQ(policy.may_have("bob", Action::power, "edge1").error().what,
+            "every role with power on edge1 wants a second factor, and bob logs in without one");
+  EXPECT_FALSE(policy.decide(Timed::of("bob"), Action::audit));
+  EXPECT_TRUE(may("bob", "edge2"));   // a role does without
+  EXPECT_TRUE(may("bob", "relay1"));  // no role has it
+  EXPECT_TRUE(may("carol", "edge1") && policy.decide(Timed::of("carol"), Action::audit));  // gives a code
+  coded.second_factor = false;
+  policy = Policy(users, {{"coded", coded}, {"other", other}});
+  policy.consult([&] { return moment; }, &grants);
+  EXPECT_TRUE(may("bob", "edge1") && policy.decide(Timed::of("bob"), Action::audit));
+}
+
 TEST(Policy, ShowsSafelyByAGrantWhatItWouldShowSafelyByARole) {
   Timed timed;
   timed.go("2026-11-23T20:00:00Z");

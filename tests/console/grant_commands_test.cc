@@ -90,6 +90,24 @@ TEST(Grants, AreRefusedWithAReason) {
   EXPECT_TRUE(desk.core.grants->all().empty());
 }
 
+TEST(Grants, AreNoWayAroundASecondFactor) {
+  Desk desk;
+  auth::Role coded{{"r*"}, {auth::Action::watch, auth::Action::power, auth::Action::admin}},
+      plain{{"r*"}, {auth::Action::watch}}, elsewhere{{"x1"}, {auth::Action::watch}};
+  coded.second_factor = elsewhere.second_factor = true;
+  desk.core.policy = std::make_unique<auth::Policy>(
+      std::map<std::string, std::vector<std::string>>{
+          {"root", {"coded"}}, {"bob", {"plain"}}, {"alice", {"elsewhere"}}},
+      std::map<std::string, auth::Role>{{"coded", coded}, {"plain", plain}, {"elsewhere", elsewhere}});
+  desk.rights.adopt();
+  EXPECT_EQ(desk.says("root", "grant bob power r1 2h", 77),
+            "oobd: every role with power on r1 wants a second factor, and bob logs in without one\n");
+  desk.says("root", "grant bob watch,power 'r*' 2h", 77);
+  EXPECT_TRUE(desk.core.grants->all().empty());
+  desk.says("root", "grant bob watch r1 2h", 0);
+  desk.says("root", "grant alice power r1 2h", 0);  // she gives a code for a role of her own
+}
+
 TEST(Grants, OfADamagedFileNoneHoldsAndItIsSaid) {
   Desk desk;
   desk.says("root", "grant bob write r1 2h", 0);
