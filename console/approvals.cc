@@ -39,7 +39,7 @@ struct Approvals::Request {
     if (devices != ask.intent.pattern) entry.with("devices", devices);
     return entry;
   }
-  // On the consoles of all that it is about.
+  // On the consoles of all that it is about. REQUIRES: it was taken out, for whoever is told may withdraw it.
   void announce(const std::string& what) const {
     for (const std::string& name : ask.intent.devices)
       if (Device* device = core.inventory.find(name))
@@ -91,22 +91,33 @@ std::uint64_t Approvals::seek(Core& core, Ask ask, Done done) {
                       life_.wrap([this, id](const Result<>& written) {
                         Request* found = find(id);
                         if (!found) return;
-                        if (written) return asked(*found);
+                        if (written) return asked(id);
                         std::unique_ptr<Request> ended = take(id);
                         ended->done(written.error());
                       }));
   return id;
 }
 
-void Approvals::asked(Request& request) {
-  request.shown = true;
-  request.until = base::Clock::now() + patience;
-  request.lapse.at(request.until, [this, id = request.id] { lapsed(id); });
+// Whoever is told may turn out to have gone, the asker too; then it is withdrawn from inside here. So nothing
+// of the request is used once somebody was told, unless it still waits.
+void Approvals::asked(std::uint64_t id) {
+  Request* request = find(id);
+  request->shown = true;
+  request->until = base::Clock::now() + patience;
+  request->lapse.at(request->until, [this, id] { lapsed(id); });
   std::string within = base::human_span(std::chrono::microseconds(patience).count());
-  request.announce(str("waits for a second person: 'approve ", request.id, "' (within ", within, ")"));
-  if (request.ask.waits)
-    request.ask.waits(str(request.ask.intent.text(), " waits for a second person: another one says 'approve ",
-                          request.id, "' (within ", within, ")"));
+  const Core& core = request->core;
+  const Intent intent = request->ask.intent;
+  const auto told = request->ask.waits;
+  const std::string text = str(request->ask.who.user, ": ", intent.text(),
+                               " waits for a second person: 'approve ", id, "' (within ", within, ")");
+  for (const std::string& name : intent.devices) {
+    if (Device* device = core.inventory.find(name)) device->console->announce(text);
+    if (!waits(id)) return;
+  }
+  if (told)
+    told(str(intent.text(), " waits for a second person: another one says 'approve ", id, "' (within ",
+             within, ")"));
 }
 
 void Approvals::lapsed(std::uint64_t id) {

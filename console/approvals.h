@@ -88,7 +88,7 @@ class Approvals {
  private:
   struct Request;
   Request* find(std::uint64_t id) const;
-  void asked(Request& request);
+  void asked(std::uint64_t id);
   void lapsed(std::uint64_t id);
   void given(Core& core, std::uint64_t id, const auth::Principal& second,
              const std::function<void(base::Result<std::string>)>& told);

@@ -149,6 +149,35 @@ TEST(Approvals, AreWithdrawnByCtrlCAndByHangingUp) {
   EXPECT_TRUE(pair.r1->asked.empty());
 }
 
+// The asker's own console is told as well: what is written to a socket whose peer has gone ends the session,
+// and with it the request, in the middle of the telling.
+TEST(Approvals, AreWithdrawnWhenTheAskerIsFoundGoneWhileItIsTold) {
+  Pair pair;
+  Visit gone(pair, "alice", "attach r1", true), watcher(pair, "bob", "attach r2 --watch");
+  ASSERT_TRUE(gone.wait_for("r1"));
+  ASSERT_TRUE(watcher.wait_for("r2"));
+  Visitor alice;
+  alice.who = {"alice", "SHA256:alice", "192.0.2.9"};
+  bool written = false, told = false, done = false;
+  // What is committed while the first is being written is answered together: the socket is closed right
+  // before the request is told, and nothing else of the loop comes between.
+  pair.core.journal.commit(auth::Entry("first"), [&](const base::Result<>&) { written = true; });
+  pair.core.journal.commit(auth::Entry("second"), [&](const base::Result<>&) { gone.hang_up(); });
+  std::uint64_t id = pair.core.approvals->seek(pair.core,
+                                               {.who = alice.who,
+                                                .session = gone.number,
+                                                .entry = event_of(alice, ""),
+                                                .intent = {"power", "on", "r*", {"r1", "r2"}},
+                                                .waits = [&](const std::string&) { told = true; }},
+                                               [&](const base::Result<ApprovalPtr>&) { done = true; });
+  ASSERT_TRUE(run_until(pair.loop, [&] { return written && !pair.core.approvals->waits(id); }));
+  EXPECT_TRUE(watcher.wait_for("power r* on is withdrawn; nothing was done"));
+  EXPECT_EQ(watcher.out.find("waits for a second person"), std::string::npos) << watcher.out;
+  EXPECT_EQ(watcher.err.find("waits for a second person"), std::string::npos) << watcher.err;
+  EXPECT_FALSE(told || done);
+  EXPECT_TRUE(pair.journalled("\"ev\":\"approval.withdrawn\""));
+}
+
 TEST(Approvals, ARightThatIsLostMeanwhileStopsIt) {
   Pair pair;
   Visit alice(pair, "alice", "power r1 cycle");
