@@ -8,6 +8,7 @@
 
 #include "base/unix_socket.h"
 #include "console/core.h"
+#include "console/rights_clock.h"
 #include "console/session.h"
 #include "tests/support/support.h"
 
@@ -272,6 +273,40 @@ TEST_F(ForwardsTo, EndWhenTheirRightIsGone) {
   EXPECT_EQ(core.forwards->count(), 0u);
   EXPECT_EQ(all_of(client->socket.get()), "");
   EXPECT_THAT(journal_with("forward.close"), HasSubstr("no longer allowed: alice may not forward edge1"));
+}
+
+TEST_F(ForwardsTo, EndByTheClockWithTheGrantTheyWereOpenedBy) {
+  may({Action::watch});
+  console::RightsClock rights(core);
+  rights.load(dir / "grants", 0);
+  rights.adopt();
+  rights.look();
+  for (bool revoked : {false, true}) {
+    auto grant = core.grants->reserve("alice", {Action::forward}, "edge1", "root",
+                                      (revoked ? 60 : 1) * 1'000'000LL, core.time->now());
+    ASSERT_TRUE(grant);
+    core.grants->add(*grant, [](const base::Result<>&) {});
+    core.rights_changed();
+    auto client = ask("edge1.bmc", page.port);
+    ASSERT_TRUE(answered(*client) && *client->open);
+    EXPECT_EQ(core.forwards->count(), 1u);
+    if (revoked) core.grants->remove(grant->id, [](const base::Result<>&) {});
+    if (revoked) core.rights_changed();
+    EXPECT_TRUE(run_until(loop, [&] { return core.forwards->count() == 0; }));
+    EXPECT_EQ(all_of(client->socket.get()), "");
+  }
+  EXPECT_THAT(journal_with("forward.close"), HasSubstr("no longer allowed: "));
+}
+
+TEST_F(ForwardsTo, KeepWhatTheirKeyAllowsBetweenReloads) {
+  ASSERT_TRUE(allowed("edge1.bmc", page.port, {false, {{"edge1.bmc", page.port}}}));
+  core.forwards->recheck();
+  EXPECT_EQ(core.forwards->count(), 1u);
+  core.forwards->recheck([&](std::uint64_t) { return Forwards::Terms{false, {{"edge1.bmc", 0}}}; });
+  core.forwards->recheck();
+  EXPECT_EQ(core.forwards->count(), 1u);
+  core.forwards->recheck([](std::uint64_t) { return Forwards::Terms{true, {}}; });
+  EXPECT_EQ(core.forwards->count(), 0u);
 }
 
 TEST_F(ForwardsTo, EndWhenTheirKeyPortOrAddressIsGone) {

@@ -230,6 +230,27 @@ def test_a_bmc_that_does_not_take_the_call_is_noted(board):
     assert "could not connect: Connection refused" in closed(daemon, 1)[0]["why"]
 
 
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_grant_that_ends_ends_the_forward_that_it_allowed(board, revoked):
+    daemon, bmcs = board
+    daemon.roles["pages"] = (["edge1"], ["watch"])
+    daemon.write_config()
+    daemon.reload()
+    until("it is reloaded", lambda: daemon.journal("reload"))
+    assert REFUSED in get(daemon, f"edge1.bmc:{bmcs['edge1'].port}").err
+    port = through(daemon, f"edge1.bmc:{bmcs['edge1'].port}")
+    assert daemon.ctl("grant", "alice", "forward", "edge1", "1h" if revoked else "3s").status == 0
+    raw = socket.create_connection(("127.0.0.1", port), 30)
+    raw.settimeout(10)
+    until("the forward is open", lambda: daemon.journal("forward.open"))
+    if revoked:
+        assert daemon.ssh("revoke", "1").status == 0
+    assert raw.recv(1) == b""
+    raw.close()
+    assert closed(daemon, 1)[0]["why"].startswith("no longer allowed: ")
+    assert daemon.journal("grant.revoked" if revoked else "grant.ended")
+
+
 def test_a_reload_that_takes_the_right_away_ends_the_forward(board):
     daemon, bmcs = board
     port = through(daemon, f"edge1.bmc:{bmcs['edge1'].port}")

@@ -7,6 +7,7 @@ import pytest
 
 import lab as bmc_lab
 from harness import BehindBmc, until
+from test_totp import kernel_is_synchronised
 
 ROLES = {"all": (["*"], ["watch", "write", "power", "snapshot", "forward", "audit", "admin"]),
          "auditor": (["*"], ["watch", "audit"])}
@@ -46,6 +47,40 @@ def test_grants_survive_a_restart_and_end_when_revoked_or_over(desk):
     assert desk.ssh("send", "edge1", "x", user="carol").status == 77
     assert desk.ssh("grants", "--json").out == ""
     assert desk.ssh("grant", "carol", "write", "edge1", "1h", user="carol").status == 77
+
+
+def test_a_role_that_expires_takes_the_keyboard_from_who_is_typing(lab):
+    daemon, gear = lab.one(users={"alice": ["until", "auditor"]},
+                           roles={"until": (["*"], ["watch", "write"]), "auditor": (["*"], ["watch", "audit"])})
+    alice = daemon.attached(says="you may type")
+    end = time.time() + 4
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(end)) + f".{int(end % 1 * 1000):03}Z"
+    daemon.write_config(daemon.config_text().replace("[role.until]\n", f'[role.until]\nexpires = "{text}"\n'))
+    daemon.reload()
+    until("it is reloaded", lambda: daemon.journal("reload"))
+    alice.type("still here\r")
+    gear.hears("still here\r")
+    alice.expect("you may no longer type here")
+    assert time.time() >= end
+    assert daemon.ssh("send", "edge1", "x").status == 77
+
+
+def test_a_key_that_has_expired_stays_so_when_the_clock_falls_back(desk, lab):
+    """As after a power cut: the journal was last written to later than the clock is now."""
+    if kernel_is_synchronised():
+        pytest.skip("the kernel says that its clock is kept right, so it is believed")
+    tomorrow, after = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400)) for days in (1, 3))
+    desk.write_keys("carol", f'expiry-time="{tomorrow}" ' + lab.public("carol"))
+    assert desk.ssh("version", user="carol").status == 0
+    desk.stop()
+    folder = os.path.join(desk.state, "journal")
+    for name in os.listdir(folder):
+        os.utime(os.path.join(folder, name), (time.time() + 2 * 86400,) * 2)
+    desk.start()
+    assert desk.ssh("version", user="carol").status == 255
+    assert desk.ssh("version").status == 0
+    desk.write_keys("carol", f'expiry-time="{after}" ' + lab.public("carol"))
+    assert desk.ssh("version", user="carol").status == 0
 
 
 def test_what_needs_power_waits_for_a_second_person(shared_lab, bmcs):
