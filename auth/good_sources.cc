@@ -89,6 +89,10 @@ void GoodSources::put(Good good) {
   goods_.remove_if(
       [&](const Good& old) { return old.user == good.user && old.fingerprint == good.fingerprint; });
   goods_.push_front(std::move(good));
+  std::size_t of_user = 0;
+  goods_.remove_if([&, user = goods_.front().user](const Good& each) {
+    return each.user == user && ++of_user > kMostOfUser;
+  });
   if (goods_.size() > kMost) goods_.pop_back();
 }
 

@@ -21,6 +21,8 @@ namespace oob::auth {
 class GoodSources {
  public:
   static constexpr std::size_t kMost = 1024;  // keys; the one that was used longest ago goes
+  // Of one user: a job that comes with a new certificate each minute pushes nobody else out.
+  static constexpr std::size_t kMostOfUser = 8;
   static constexpr base::milliseconds kWrite{1000};
 
   GoodSources(base::Loop& loop, base::Blocking& blocking, std::string path);

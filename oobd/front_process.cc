@@ -123,8 +123,8 @@ void FrontProcess::change(base::wire::Setup setup) {
 
 void FrontProcess::add_good_source(const std::string& source) {
   std::erase(setup_.good_sources, source);
-  if (setup_.good_sources.size() >= kMostGood) setup_.good_sources.erase(setup_.good_sources.begin());
-  setup_.good_sources.push_back(source);
+  setup_.good_sources.insert(setup_.good_sources.begin(), source);
+  if (setup_.good_sources.size() > kMostGood) setup_.good_sources.pop_back();
 }
 
 void FrontProcess::queue(Outgoing message) {

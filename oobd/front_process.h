@@ -40,7 +40,7 @@ class FrontProcess {
   void send(base::wire::Control kind, base::Bytes payload);
   // Limits and good sources, for this front and those after it; the host keys stay.
   void change(base::wire::Setup setup);
-  // The next front hears of it at its start; this one knows it already. At most kMostGood.
+  // The next front hears of it at its start; this one knows it already. At most kMostGood, the newest first.
   void add_good_source(const std::string& source);
   void child_ended();  // SIGCHLD came: looks whether it was the front
   pid_t pid() const { return pid_; }

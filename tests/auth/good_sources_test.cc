@@ -98,10 +98,21 @@ TEST(GoodSources, AreReadWholeCutAtEveryPlaceAndWithBytesFlipped) {
 TEST(GoodSources, HaveABound) {
   Kept kept;
   for (std::size_t i = 0; i < GoodSources::kMost + 5; ++i)
-    kept.good.note("alice", str("SHA256:", i), str("10.0.", i / 256, ".", i % 256), kDay);
+    kept.good.note(str("user", i / 8), str("SHA256:", i), str("10.0.", i / 256, ".", i % 256), kDay);
   auto sources = kept.good.sources();
   EXPECT_EQ(sources.size(), GoodSources::kMost);
   EXPECT_EQ(sources.back(), "10.0.0.5");
+}
+
+TEST(GoodSources, OfAUserWhoHasANewKeyEachTimePushNobodyElseOut) {
+  Kept kept;
+  kept.good.note("alice", "SHA256:a", "192.0.2.1", kDay);
+  for (int i = 0; i < 5000; ++i)
+    kept.good.note("ci", str("SHA256:", i), str("10.0.", i / 256, ".", i % 256), kDay + i);
+  auto sources = kept.good.sources();
+  EXPECT_EQ(sources.size(), GoodSources::kMostOfUser + 1);
+  EXPECT_EQ(sources.front(), "10.0.19.135") << "its newest";
+  EXPECT_EQ(sources.back(), "192.0.2.1");
 }
 
 TEST(GoodSources, ForgetUsersThatAreGone) {
