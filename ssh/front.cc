@@ -64,6 +64,7 @@ class Front final : public House {
     Fd fd;
     std::string address;
     base::Watch watch;
+    bool broken = false;  // it listens no more, and is left alone
   };
 
   base::Loop& loop() override { return loop_; }
@@ -277,6 +278,7 @@ void Front::remark(std::string text) {
 // -----------------------------------------------------------------------------------------------------
 
 void Front::accept_on(Listener& listener) {
+  if (listener.broken) return;
   for (int i = 0; i < kAcceptsATurn; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
@@ -294,6 +296,12 @@ void Front::accept_on(Listener& listener) {
           if (!each->watch.waits_readable()) accept_on(*each);
       });
       return;
+    }
+    // A front before this one may have shut it down. It would be readable for ever; the core opens another one
+    // before it starts the next front.
+    if (errno == EINVAL || errno == EBADF || errno == ENOTSOCK) {
+      listener.broken = true;
+      return remark(str("no longer listens on ", listener.address, ": ", base::system_error("accept").what));
     }
     if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) break;
   }
@@ -462,7 +470,7 @@ int run_front(int control_socket, const Patience& patience) {
   }
   base::set_nonblocking(control.get());
   Front front(std::move(control), patience);
-  return front.run(str(enter_sandbox(), ", ", *dropped));
+  return front.run(str(enter_sandbox(control_socket), ", ", *dropped));
 }
 
 }  // namespace oob::ssh

@@ -10,7 +10,7 @@
 
 namespace oob::ssh {
 
-std::string enter_sandbox() {
+std::string enter_sandbox(int control) {
   // What the libraries look for in files when they first need it: openssl.cnf, /etc/localtime, a seed.
   ::OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr);
   unsigned char seed[1];
@@ -18,7 +18,7 @@ std::string enter_sandbox() {
   ::tzset();
   if (!sandbox_fits_build()) return "MISSING: seccomp and Landlock (built with a sanitizer)";
   std::string files = base::landlock({});  // first: its calls are not on seccomp's list
-  return base::str(allow_only_serving(), ", ", files);
+  return base::str(allow_only_serving(control), ", ", files);
 }
 
 }  // namespace oob::ssh

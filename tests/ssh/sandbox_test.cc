@@ -27,6 +27,7 @@
 #include "base/unix_socket.h"
 #include "ssh/privileges.h"
 #include "ssh/seccomp.h"
+#include "tests/ssh/fake_core.h"
 
 #ifdef __linux__
 
@@ -46,11 +47,12 @@ constexpr Fate kWell{}, kKilled{0, SIGSYS};
 Fate refused(int number) { return {number, 0}; }
 
 // In a process that has given up all a front gives up. `what` returns below 0 with errno, as system calls do.
-Fate inside(const std::function<long()>& what) {
+// CONTROL is its socket to the core.
+Fate inside(const std::function<long()>& what, int control = STDIN_FILENO) {
   pid_t pid = ::fork();
   if (pid == 0) {
     if (!drop_privileges()) ::_exit(255);
-    enter_sandbox();
+    enter_sandbox(control);
     errno = 0;
     ::_exit(what() < 0 ? errno : 0);
   }
@@ -70,7 +72,7 @@ class Sandbox : public ::testing::Test {
 TEST_F(Sandbox, TellsWhatIsMissing) {
   auto pair = base::socket_pair(SOCK_STREAM);
   // Nobody gets it twice: the first one refuses.
-  ASSERT_EQ(inside([&] { return base::send_some(pair->first.get(), enter_sandbox()) ? 0 : -1; }), kWell);
+  ASSERT_EQ(inside([&] { return base::send_some(pair->first.get(), enter_sandbox(0)) ? 0 : -1; }), kWell);
   char text[512] = "";
   ASSERT_GT(::read(pair->second.get(), text, sizeof text - 1), 0);
   EXPECT_THAT(text, ::testing::StartsWith("MISSING: seccomp ("));
@@ -82,7 +84,7 @@ TEST_F(Sandbox, NamesTheUserItHasBecome) {
   pid_t pid = ::fork();
   if (pid == 0) {
     auto dropped = drop_privileges();
-    std::string text = dropped ? base::str(enter_sandbox(), ", ", *dropped) : dropped.error().what;
+    std::string text = dropped ? base::str(enter_sandbox(0), ", ", *dropped) : dropped.error().what;
     (void)base::send_some(pair->first.get(), text);
     ::_exit(0);
   }
@@ -96,17 +98,19 @@ TEST_F(Sandbox, NamesTheUserItHasBecome) {
 
 TEST_F(Sandbox, LetsTheFrontWork) {
   auto pair = base::socket_pair(SOCK_STREAM);
-  EXPECT_EQ(inside([&] {
-              auto mine = base::socket_pair(SOCK_STREAM);
-              if (!mine || !base::send_packet(pair->first.get(), "x", mine->second.get())) return -1;
-              void* memory =
-                  ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-              if (memory == MAP_FAILED || ::munmap(memory, 1 << 20) < 0) return -1;
-              time_t now = ::time(nullptr);
-              struct tm local;
-              if (!::localtime_r(&now, &local)) return -1;
-              return ::fcntl(pair->first.get(), F_DUPFD_CLOEXEC, 0);
-            }),
+  EXPECT_EQ(inside(
+                [&] {
+                  auto mine = base::socket_pair(SOCK_STREAM);
+                  if (!mine || !base::send_packet(pair->first.get(), "x", mine->second.get())) return -1;
+                  void* memory =
+                      ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                  if (memory == MAP_FAILED || ::munmap(memory, 1 << 20) < 0) return -1;
+                  time_t now = ::time(nullptr);
+                  struct tm local;
+                  if (!::localtime_r(&now, &local)) return -1;
+                  return ::fcntl(pair->first.get(), F_DUPFD_CLOEXEC, 0);
+                },
+                pair->first.get()),
             kWell);
 }
 
@@ -137,6 +141,11 @@ TEST_F(Sandbox, MakesNoSocketButPairs) {
               return ::socketpair(AF_INET, SOCK_STREAM, 0, pair);
             }),
             refused(EPERM));
+  EXPECT_EQ(inside([] {
+              int pair[2];
+              return ::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+            }),
+            refused(EPERM));
 }
 
 TEST_F(Sandbox, NeitherConnectsNorBindsASocketItWasGiven) {
@@ -151,6 +160,78 @@ TEST_F(Sandbox, NeitherConnectsNorBindsASocketItWasGiven) {
   EXPECT_EQ(inside([&] { return ::listen(socket.get(), 1); }), refused(EPERM));
 }
 
+// A listener is the board's, not of the front's namespace: as a connection it would reach everything.
+TEST_F(Sandbox, MakesNoConnectionOfAListener) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto where = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  base::Fd door(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  base::Fd elsewhere(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  for (base::Fd* listener : {&door, &elsewhere}) {
+    address.sin_port = 0;
+    ASSERT_EQ(::bind(listener->get(), where, size), 0);
+    ASSERT_EQ(::listen(listener->get(), 8), 0);
+    ASSERT_EQ(::getsockname(listener->get(), where, &size), 0);
+  }
+  EXPECT_EQ(inside([&] { return ::shutdown(door.get(), SHUT_RD); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::shutdown(door.get(), SHUT_RDWR); }), refused(EPERM));
+  ASSERT_EQ(::shutdown(door.get(), SHUT_RD), 0);  // as if it had come about after all
+  msghdr named{};
+  iovec part{address.sin_zero, 1};
+  named.msg_iov = &part;
+  named.msg_iovlen = 1;
+  named.msg_name = &address;
+  named.msg_namelen = size;
+  EXPECT_EQ(inside([&] { return ::sendto(door.get(), "x", 1, MSG_FASTOPEN, where, size); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::sendto(door.get(), "x", 1, 0, where, size); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::send(door.get(), "x", 1, MSG_FASTOPEN); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::sendmsg(door.get(), &named, MSG_FASTOPEN); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::sendmsg(door.get(), &named, 0); }), refused(EPERM));
+  mmsghdr many{named, 0};
+  EXPECT_EQ(inside([&] { return ::sendmmsg(door.get(), &many, 1, MSG_FASTOPEN); }), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::sendmsg(door.get(), &named, MSG_FASTOPEN); }, door.get()), refused(EPERM));
+}
+
+TEST_F(Sandbox, PassesDescriptorsToTheCoreAlone) {
+  auto control = base::socket_pair(SOCK_SEQPACKET), other = base::socket_pair(SOCK_STREAM);
+  int number = control->first.get();
+  auto passing = [&](int by) {
+    return inside([&] { return base::send_packet(by, "x", other->second.get()) ? 0 : -1; }, number);
+  };
+  EXPECT_EQ(passing(number), kWell);
+  EXPECT_EQ(passing(other->first.get()), refused(EPERM));
+  // Its number can't become another's.
+  EXPECT_EQ(inside([&] { return ::close(number); }, number), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::syscall(SYS_close, (1L << 32) + number); }, number), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::dup3(other->first.get(), number, O_CLOEXEC); }, number), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::syscall(SYS_close_range, number, number, 0); }, number), refused(EPERM));
+  EXPECT_EQ(inside([&] { return ::close(other->first.get()); }, number), kWell);
+}
+
+TEST_F(Sandbox, EndsItsSideOfAConnection) {
+  auto pair = base::socket_pair(SOCK_STREAM);
+  EXPECT_EQ(inside([&] { return ::shutdown(pair->first.get(), SHUT_WR); }), kWell);
+}
+
+// One that a front before it has shut down is readable for ever.
+TEST(Front, LeavesAListenerThatListensNoMoreAlone) {
+  test::FakeCore core;
+  ASSERT_TRUE(core.wait([&] { return core.ready; }));
+  base::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  ASSERT_EQ(::shutdown(listener.get(), SHUT_RD), 0);
+  core.send(base::wire::Control::listen, base::wire::Listen{"127.0.0.1:9"}.encode(), listener.get());
+  ASSERT_TRUE(core.wait([&] { return !core.remarks.empty(); }));
+  EXPECT_EQ(core.remarks[0].text, "no longer listens on 127.0.0.1:9: accept: Invalid argument");
+  double before = core.cpu_ms();
+  test::Finished done = core.ssh_run("exit 0");  // by the other one
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(core.remarks.size(), 1u);
+  EXPECT_LT(core.cpu_ms() - before, 1000);
+}
+
 TEST_F(Sandbox, SetsNoSocketOptionsBeyondThoseOfItsConnections) {
   base::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   int on = 1;
@@ -158,6 +239,9 @@ TEST_F(Sandbox, SetsNoSocketOptionsBeyondThoseOfItsConnections) {
             kWell);
   EXPECT_EQ(inside([&] { return ::setsockopt(socket.get(), IPPROTO_TCP, TCP_ULP, "tls", 4); }),
             refused(EPERM));
+  EXPECT_EQ(
+      inside([&] { return ::setsockopt(socket.get(), IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on); }),
+      refused(EPERM));
   EXPECT_EQ(inside([&] { return ::setsockopt(socket.get(), SOL_SOCKET, SO_MARK, &on, sizeof on); }),
             refused(EPERM));
 }
