@@ -27,6 +27,10 @@ constexpr std::uint64_t kTruncate = 1 << 14;                       // from 3
 constexpr std::uint64_t kIoctlDevice = 1 << 15;                    // from 5
 constexpr std::uint64_t kBindTcp = 1 << 0, kConnectTcp = 1 << 1;   // from 4
 constexpr std::uint64_t kAbstractUnix = 1 << 0, kSignal = 1 << 1;  // from 6
+constexpr int kRuleOfPort = 2;                                     // from 4
+struct PortRule {
+  std::uint64_t rights, port;
+};
 struct Ruleset {  // a kernel that knows less takes it as long as the rest is zero
   std::uint64_t files, net, scoped;
 };
@@ -82,7 +86,7 @@ std::string landlock(const LandlockTerms& terms) {
   if (abi == 0) return missing_for("not in use here");  // EOPNOTSUPP: left out of the kernel's lsm=
   if (others_run()) return missing("other threads run already");
   Ruleset wanted{handled(abi), 0, 0};
-  if (abi >= 4) wanted.net = (terms.bind_tcp ? 0 : kBindTcp) | (terms.connect_tcp ? 0 : kConnectTcp);
+  if (abi >= 4) wanted.net = kBindTcp | (terms.connect_tcp ? 0 : kConnectTcp);
   if (abi >= 6 && !terms.reach_out) wanted.scoped = kAbstractUnix | kSignal;
   Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));
   if (!rules) return missing_for("make its rules");
@@ -96,6 +100,11 @@ std::string landlock(const LandlockTerms& terms) {
     rule.parent_fd = path.get();
     if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
       return missing_for(place.path);
+  }
+  for (std::uint16_t port : terms.bind_tcp) {
+    PortRule rule{kBindTcp & wanted.net, port};
+    if (rule.rights && ::syscall(SYS_landlock_add_rule, rules.get(), kRuleOfPort, &rule, 0) < 0)
+      return missing_for(str("port ", port));
   }
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return missing_for("no new privileges");
   if (::syscall(SYS_landlock_restrict_self, rules.get(), 0) < 0) return missing_for("put it on");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,10 @@ struct LandlockTerms {
     Access access;
   };
   std::vector<Place> places;
-  bool bind_tcp = false, connect_tcp = false;  // kernels from 6.7 can refuse these, older ones don't
+  // Kernels from 6.7 can refuse these, older ones don't: ports to bind to (0 is any of the system's choice),
+  // and whether it connects to any.
+  std::vector<std::uint16_t> bind_tcp;
+  bool connect_tcp = false;
   bool reach_out = false;  // signals to, and abstract Unix sockets of, processes without these limits (6.12)
 };
 

@@ -1,8 +1,14 @@
 #include "oobd/core_sandbox.h"
 
+#ifdef __linux__
+#include <link.h>
+#endif
+
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <system_error>
+#include <utility>
 
 #include "oobd/self_path.h"
 
@@ -42,11 +48,30 @@ void add_state(LandlockTerms& terms, const std::string& state) {
   }
 }
 
+// Where the libraries of this program lie, by the names they were found under and where those lead. Not all
+// of /usr: the loader would run what can be read there.
+void add_libraries(LandlockTerms& terms) {
+#ifdef __linux__
+  std::set<std::string> folders;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* library, std::size_t, void* to) {
+        files::path name(library->dlpi_name);
+        if (!name.is_absolute()) return 0;  // this program itself; the kernel's vDSO
+        for (const files::path& each : {name, files::path(real(name.string()))})
+          static_cast<std::set<std::string>*>(to)->insert(real(each.parent_path().string()));
+        return 0;
+      },
+      &folders);
+  for (const std::string& folder : folders) terms.places.push_back({folder, Access::read});
+#endif
+}
+
 // What the loader, the C library and OpenSSL read, and we ourselves of /proc and /sys.
 void add_system(LandlockTerms& terms) {
+  add_libraries(terms);
   for (const char* path :
-       {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.preload", "/etc/ssl",
-        "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/proc", "/sys"})
+       {"/usr/share/zoneinfo", "/usr/lib/ssl", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.preload",
+        "/etc/ssl", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/proc", "/sys"})
     terms.places.push_back({path, Access::read});
   terms.places.push_back({"/dev", Access::devices});
   terms.places.push_back({self_path(), Access::run});
@@ -62,8 +87,10 @@ void add_system(LandlockTerms& terms) {
 
 }  // namespace
 
-LandlockTerms core_terms(const Config& config, const std::string& config_file) {
+LandlockTerms core_terms(const Config& config, const std::string& config_file,
+                         std::vector<std::uint16_t> ports) {
   LandlockTerms terms;
+  terms.bind_tcp = std::move(ports);
   terms.connect_tcp = true;
   terms.reach_out = true;  // the service manager, and lines that are abstract Unix sockets
   add_system(terms);
@@ -89,8 +116,9 @@ LandlockTerms core_terms(const Config& config, const std::string& config_file) {
   return terms;
 }
 
-std::string enter_core_sandbox(const Config& config, const std::string& config_file) {
-  return base::landlock(core_terms(config, config_file));
+std::string enter_core_sandbox(const Config& config, const std::string& config_file,
+                               std::vector<std::uint16_t> ports) {
+  return base::landlock(core_terms(config, config_file, std::move(ports)));
 }
 
 }  // namespace oob

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,13 +10,17 @@
 namespace oob {
 
 // What the core keeps of the file system (docs/configuration.md, "sandbox"): its state folder; to read, the
-// folders of the configuration and of every file it names, and what programs need of the system; devices;
-// and to execute, itself alone, since it starts the front again and again. Connections out stay as they are,
-// listening on further TCP ports does not.
-base::LandlockTerms core_terms(const Config& config, const std::string& config_file);
+// folders of the configuration and of every file it names, and the libraries and what they read; all of /dev,
+// since the nodes of serial lines come, go and change their numbers; to execute, itself and the folder of the
+// dynamic loader, since it starts the front again and again. So it starts no other program directly; but the
+// loader runs for whoever asks it whatever can be read: its libraries, and what is written to the state
+// folder. Connections out stay as they are; of TCP ports it may listen on PORTS again, on no other.
+base::LandlockTerms core_terms(const Config& config, const std::string& config_file,
+                               std::vector<std::uint16_t> ports);
 
 // Puts that on, for good (base/landlock.h). After listening, before the first thread. Returns what holds or
 // what this system lacks, for `status`: "Landlock 7", "MISSING: Landlock (this kernel has none)".
-std::string enter_core_sandbox(const Config& config, const std::string& config_file);
+std::string enter_core_sandbox(const Config& config, const std::string& config_file,
+                               std::vector<std::uint16_t> ports);
 
 }  // namespace oob

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/unix_socket.h"
 #include "oobd/child.h"
+#include "oobd/listeners.h"
 #include "oobd/self_path.h"
 
 namespace oob {
@@ -93,11 +94,23 @@ void FrontProcess::start() {
   out_.clear();
   hooks_.started();
   queue({base::wire::packet(Control::setup, setup_.encode()), -1});
-  for (const Gate& gate : gates_)
-    queue({base::wire::packet(Control::listen, base::wire::Listen{gate.address}.encode()), gate.fd});
+  open_gates();
   watch_->readable([this] { readable(); });
   heard_at_ = started_at_;
   ask_whether_there();
+}
+
+// One that the last front has shut down would leave the door closed for this one as well.
+void FrontProcess::open_gates() {
+  for (const Gate& gate : gates_) {
+    Result<bool> again = listen_again(gate.fd, gate.address);
+    if (!again) {
+      base::log(str("front: shut down, and not to be opened again: ", again.error().what));
+      continue;  // tried again at the next start
+    }
+    if (*again) base::log(str("front: ", gate.address, " was shut down, and is opened again"));
+    queue({base::wire::packet(Control::listen, base::wire::Listen{gate.address}.encode()), gate.fd});
+  }
 }
 
 // A process that hangs looks alive to the system.

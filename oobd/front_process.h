@@ -26,7 +26,7 @@ class FrontProcess {
     Message message;
   };
   struct Gate {
-    int fd;  // stays open as long as this lives
+    int fd;  // stays open as long as this lives; becomes another socket where a front has shut it down
     std::string address;
   };
 
@@ -58,6 +58,7 @@ class FrontProcess {
   };
   void queue(Outgoing message);
   void flush();
+  void open_gates();
   void readable();
   void lost(const std::string& why);
   void ask_whether_there();

@@ -1,8 +1,10 @@
 #include "oobd/listeners.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -36,7 +38,19 @@ base::Result<Listener> listen_tcp(const std::string& address) {
   ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size);
   auto number = bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
                                             : reinterpret_cast<sockaddr_in&>(bound).sin_port;
-  return Listener{std::move(fd), str(address.substr(0, colon), ":", ntohs(number))};
+  return Listener{std::move(fd), str(address.substr(0, colon), ":", ntohs(number)), ntohs(number)};
+}
+
+base::Result<bool> listen_again(int fd, const std::string& address) {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens) return false;
+  // The old socket still has the address; SO_REUSEADDR on both lets another have it too, as it listens no
+  // more.
+  base::Result<Listener> again = listen_tcp(address);
+  if (!again) return again.error();
+  if (::dup3(again->fd.get(), fd, O_CLOEXEC) < 0) return base::system_error(str("listen ", address));
+  return true;
 }
 
 }  // namespace oob

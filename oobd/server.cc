@@ -132,8 +132,10 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   }
   Result<> listening = listen();
   if (!listening) return listening;
+  std::vector<std::uint16_t> ports;  // a front may leave them shut down: FrontProcess::open_gates()
+  for (const Listener& listener : listeners_) ports.push_back(listener.port);
   std::string sandbox =
-      config_->sandbox ? enter_core_sandbox(*config_, config_file_) : "off (server.sandbox)";
+      config_->sandbox ? enter_core_sandbox(*config_, config_file_, ports) : "off (server.sandbox)";
   disk_.emplace(loop_);
   base::Micros journal_written = auth::last_written(config_->state + "/journal");
   Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, *disk_, config_->state);

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 
 import pytest
 
@@ -60,6 +61,41 @@ def test_a_front_that_was_killed_starts_again_behind_the_cores_limits(lab):
     until("another front", lambda: [pid for pid in daemon.children() if pid != first])
     until("a login", lambda: daemon.ssh("list").status == 0)
     assert confined(daemon) != first
+
+
+def listener_of(daemon):
+    """A copy of the core's listening socket, as its front has one."""
+    libc, pid = ctypes.CDLL(None, use_errno=True), daemon.process.pid
+    process = libc.syscall(434, pid, 0)  # pidfd_open
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        copy = libc.syscall(438, process, int(number), 0)  # pidfd_getfd
+        if copy < 0:
+            continue
+        try:
+            found = socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)
+            continue
+        if found.family == socket.AF_INET and found.getsockname()[1] == daemon.port:
+            os.close(process)
+            return found
+        found.close()
+    os.close(process)
+    return None
+
+
+def test_a_listener_that_a_front_has_shut_down_is_opened_again(lab):
+    daemon, _ = lab.one()
+    listener = listener_of(daemon)
+    if not listener:
+        pytest.skip("needs root, to take a copy of the listener")
+    with listener:
+        listener.shutdown(socket.SHUT_RD)
+        first = daemon.front()
+        os.kill(first, signal.SIGKILL)
+        until("another front", lambda: [pid for pid in daemon.children() if pid != first])
+        until("a login", lambda: daemon.ssh("list").status == 0)
+    assert "was shut down, and is opened again" in daemon.stderr
 
 
 def test_the_core_is_confined_unless_it_is_told_not_to_be(lab):

@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/unix_socket.h"
+#include "oobd/listeners.h"
 #include "oobd/self_path.h"
 #include "tests/support/support.h"
 
@@ -52,7 +53,7 @@ class CoreSandbox : public ::testing::Test {
   std::string inside(const std::function<long()>& what) const {
     pid_t pid = ::fork();
     if (pid == 0) {
-      enter_core_sandbox(config_, dir_ / "etc/oobd.toml");
+      enter_core_sandbox(config_, dir_ / "etc/oobd.toml", ports_);
       errno = 0;
       ::_exit(what() < 0 ? errno : 0);
     }
@@ -68,6 +69,7 @@ class CoreSandbox : public ::testing::Test {
 
   test::TempDir dir_;
   Config config_;
+  std::vector<std::uint16_t> ports_;
 };
 
 TEST_F(CoreSandbox, ReadsTheConfigurationAndAllItNames) {
@@ -82,7 +84,7 @@ TEST_F(CoreSandbox, ReadsThemAlsoWhenTheyAreWrittenAnew) {
   ASSERT_EQ(::pipe(told), 0);
   pid_t pid = ::fork();
   if (pid == 0) {
-    enter_core_sandbox(config_, dir_ / "etc/oobd.toml");
+    enter_core_sandbox(config_, dir_ / "etc/oobd.toml", ports_);
     char now;
     if (::read(told[0], &now, 1) != 1) ::_exit(255);
     ::_exit(::open((dir_ / "keys/alice").c_str(), O_RDONLY) < 0 ? errno : 0);
@@ -98,6 +100,8 @@ TEST_F(CoreSandbox, ReadsThemAlsoWhenTheyAreWrittenAnew) {
 TEST_F(CoreSandbox, ReadsNothingElseOfPeople) {
   EXPECT_EQ(opening("private/key", O_RDONLY), kDenied);
   EXPECT_EQ(opening("private", O_RDONLY | O_DIRECTORY), kDenied);
+  EXPECT_EQ(opening("/bin/sh", O_RDONLY), kDenied);
+  EXPECT_EQ(opening("/usr/bin", O_RDONLY | O_DIRECTORY), kDenied);
   EXPECT_EQ(opening("/", O_RDONLY | O_DIRECTORY), kDenied);
   EXPECT_EQ(opening("/tmp", O_RDONLY | O_DIRECTORY), kDenied);
   if (::geteuid() == 0) {
@@ -153,6 +157,22 @@ TEST_F(CoreSandbox, ConnectsToLinesAndListensOnNothingNew) {
             kWell);
 }
 
+// A front may have shut one down, and the next one needs it.
+TEST_F(CoreSandbox, OpensItsListenersAgainAndOnNoOtherPort) {
+  base::Result<Listener> listener = listen_tcp("127.0.0.1:0"), other = listen_tcp("127.0.0.1:0");
+  ASSERT_TRUE(listener && other);
+  for (Listener* each : {&*listener, &*other}) ASSERT_EQ(::shutdown(each->fd.get(), SHUT_RD), 0);
+  ports_ = {listener->port};
+  auto again = [this](const Listener& each) {
+    return inside([&] {
+      base::Result<bool> done = listen_again(each.fd.get(), each.address);
+      return done && *done ? 0 : -1;
+    });
+  };
+  EXPECT_EQ(again(*listener), kWell);
+  EXPECT_EQ(again(*other), base::landlock_abi() < 4 ? kWell : kDenied);
+}
+
 // Dynamic as it is: with the loader, the libraries and what they read.
 TEST_F(CoreSandbox, StartsItselfAgainAndNothingElse) {
   auto start = [this](std::string path, std::string option) {
@@ -171,6 +191,17 @@ TEST_F(CoreSandbox, StartsItselfAgainAndNothingElse) {
   };
   EXPECT_EQ(start(self_path(), "--gtest_filter=None"), kWell);
   EXPECT_EQ(start("/bin/true", ""), kDenied);
+  // Nor by way of the loader, which must be executable: it can't read them.
+  for (const char* loader : {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"}) {
+    if (::access(loader, X_OK) < 0) continue;
+    base::Fd text(::open((dir_ / "state/said").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    EXPECT_EQ(inside([&] {
+                ::dup2(text.get(), STDERR_FILENO);
+                return ::execl(loader, loader, "/bin/sh", "-c", "exit 0", nullptr);
+              }),
+              std::strerror(127));
+    EXPECT_THAT(test::read_file(dir_ / "state/said"), ::testing::HasSubstr("cannot open shared object file"));
+  }
   ASSERT_EQ(::chmod((dir_ / "state/lock").c_str(), 0700), 0);
   EXPECT_EQ(start(dir_ / "state/lock", ""), kDenied);
 }
@@ -197,7 +228,7 @@ TEST_F(CoreSandbox, LeavesTheFolderOfCredentials) {
 // A file of the root folder must not open all that is below it.
 TEST_F(CoreSandbox, NeverTakesTheRootFolderForAFilesFolder) {
   config_.users["bob"].keys = "/keys_bob";
-  for (const auto& place : core_terms(config_, dir_ / "etc/oobd.toml").places) EXPECT_NE(place.path, "/");
+  for (const auto& place : core_terms(config_, dir_ / "etc/oobd.toml", {}).places) EXPECT_NE(place.path, "/");
   EXPECT_EQ(opening("private/key", O_RDONLY), kDenied);
 }
 
