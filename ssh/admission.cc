@@ -1,7 +1,12 @@
 #include "ssh/admission.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <tuple>
+
+#include "base/bytes.h"
 
 namespace oob::ssh {
 
@@ -15,10 +20,20 @@ base::milliseconds kept_at_least(Admission::Stage stage) {
       return Admission::kHeard;
     case Admission::Stage::keyed:
       return Admission::kKeyed;
+    case Admission::Stage::trying:
+      return Admission::kTrying;
     case Admission::Stage::proven:
       break;
   }
   return std::chrono::hours(24 * 365);
+}
+
+// What one customer or one company has: the IPv4 /24, the IPv6 /48.
+std::string network_of(const std::string& source) {
+  in6_addr v6;
+  if (source.ends_with("/64") && ::inet_pton(AF_INET6, source.substr(0, source.size() - 3).c_str(), &v6) == 1)
+    return base::hex(base::Bytes(reinterpret_cast<const char*>(v6.s6_addr), 6));
+  return source.substr(0, source.rfind('.'));
 }
 
 }  // namespace
@@ -47,63 +62,93 @@ void Admission::learn_good(const std::string& source) {
     each.good = true;
     --not_good_;
   }
+  for (auto& [id, each] : waiting_) each.good = each.good || each.source == source;
   if (good_.size() <= kGood) return;
   good_at_.erase(good_.back());
   good_.pop_back();
 }
 
-std::uint32_t Admission::places_of(const std::string& source) const {
-  auto found = of_source_.find(source);
-  return found == of_source_.end() ? 0 : found->second;
+std::uint32_t Admission::count(const Places& places, const std::string& of) {
+  auto found = places.find(of);
+  return found == places.end() ? 0 : found->second;
 }
 
-std::uint64_t Admission::idle(const std::string& source, bool same, Time now) const {
-  const bool good = is_good(source);
-  using Rank = std::tuple<Stage, std::int64_t, Time>;
+Admission::Stranger Admission::stranger(const std::string& source, Time now) {
+  return {source, network_of(source), now, is_good(source), penalties_.has_wasted(source, now)};
+}
+
+Admission::Stage Admission::look(std::uint64_t id, Stranger& stranger, Time now) {
+  Stage stage = look_(id);
+  if (stage == Stage::keyed && stranger.trying) stage = Stage::trying;
+  if (stage != stranger.stage) {
+    stranger.stage = stage;
+    stranger.stage_since = now;
+  }
+  return stage;
+}
+
+std::uint64_t Admission::least_claim(const Stranger& comer, bool same, Time now) {
+  const std::uint32_t crowd = std::max(kCrowd, count(of_network_, comer.network) + 1);
+  // The network's places beyond the crowd, whether it wasted places, how far it is, and since when.
+  using Claim = std::tuple<std::int64_t, bool, Stage, std::int64_t, Time>;
   std::uint64_t found = 0;
-  Rank best{};
-  for (const auto& [id, each] : strangers_) {
-    if (same ? each.source != source : each.good && !good) continue;
-    if (now - each.since < kSilent) continue;
-    Stage stage = look_(id);
-    if (now - each.since < kept_at_least(stage)) continue;
-    Rank rank{stage, -std::int64_t{places_of(each.source)}, each.since};
-    if (found && best <= rank) continue;
+  Claim least{};
+  for (auto& [id, each] : strangers_) {
+    if (same ? each.source != comer.source : each.good && !comer.good) continue;
+    const Stage stage = look(id, each, now);
+    const std::int64_t beyond = same ? 0 : std::max(0, int(count(of_network_, each.network)) - int(crowd));
+    const bool wasted = !same && !each.good && each.wasted && !comer.wasted;
+    const bool at_once = stage < Stage::trying && (beyond > 0 || wasted);
+    if (!at_once && now - each.stage_since < kept_at_least(stage)) continue;
+    Claim claim{-beyond, !wasted, stage, -std::int64_t{count(of_source_, each.source)}, each.stage_since};
+    if (found && least <= claim) continue;
     found = id;
-    best = rank;
+    least = claim;
   }
   return found;
 }
 
-Admission::Verdict Admission::room(const std::string& source, Time now) const {
-  const bool good = is_good(source);
-  if (places_of(source) >= limits_.most_per_source + good) {
-    std::uint64_t instead = idle(source, true, now);
+Admission::Verdict Admission::room(const Stranger& comer, Time now) {
+  if (count(of_source_, comer.source) >= limits_.most_per_source + comer.good) {
+    std::uint64_t instead = least_claim(comer, true, now);
     return {instead ? Answer::enter : Answer::too_many_of_one, instead};
   }
   const bool full = strangers_.size() + logged_in_ >= limits_.most_connections;
   const std::uint32_t most = limits_.most_unauthenticated;
-  if (full || strangers_.size() >= most || (!good && not_good_ >= most - most / 5)) {
-    std::uint64_t instead = idle(source, false, now);
+  if (full || strangers_.size() >= most || (!comer.good && not_good_ >= most - most / 5)) {
+    std::uint64_t instead = least_claim(comer, false, now);
     return {instead ? Answer::enter : full ? Answer::full : Answer::too_many, instead};
   }
   return {Answer::enter};
 }
 
-Admission::Verdict Admission::room_to_wait(const std::string& source, Time now) const {
-  const bool good = is_good(source);
+Admission::Verdict Admission::room_to_wait(const Stranger& comer, Time now) const {
   std::size_t of_one = 0, of_kind = 0;
+  Places of_network;
   for (const auto& [id, each] : waiting_) {
-    of_one += each.source == source;
-    of_kind += each.good == good;
+    of_one += each.source == comer.source;
+    of_kind += each.good == comer.good;
+    ++of_network[each.network];
   }
   const bool full_of_one = of_one >= kWaitingOfOne;
   if (!full_of_one && of_kind < kWaiting) return {Answer::wait};
+  const std::uint32_t crowd = std::max(kCrowd, count(of_network, comer.network) + 1);
+  using Claim = std::tuple<std::int64_t, bool, bool>;
+  std::uint64_t found = 0;
+  Claim least{};
   for (const auto& [id, each] : waiting_) {
-    if (full_of_one ? each.source != source : each.good != good) continue;
-    if (look_(id) == Stage::silent || now - each.since >= kHeard) return {Answer::wait, id};
+    if (full_of_one ? each.source != comer.source : each.good != comer.good) continue;
+    const std::int64_t beyond = std::max(0, int(count(of_network, each.network)) - int(crowd));
+    const bool wasted = each.wasted && !comer.wasted;
+    const bool idle = now - each.since >= kHeard || look_(id) == Stage::silent;
+    if (!idle && (full_of_one || (!wasted && beyond == 0))) continue;
+    Claim claim{-beyond, !wasted, !idle};
+    if (found && least <= claim) continue;
+    found = id;
+    least = claim;
   }
-  return {Answer::too_many_of_one};
+  if (found) return {Answer::wait, found};
+  return {full_of_one ? Answer::too_many_of_one : Answer::too_many};
 }
 
 Admission::Verdict Admission::arrive(const std::string& source, Time now) {
@@ -113,33 +158,39 @@ Admission::Verdict Admission::arrive(const std::string& source, Time now) {
     ++figures_.kept_out;
     return {Answer::penalised};
   }
-  Verdict verdict = room(source, now);
-  if (verdict.answer == Answer::too_many_of_one || (good && verdict.answer == Answer::too_many))
-    verdict = room_to_wait(source, now);
+  const Stranger comer = stranger(source, now);
+  Verdict verdict = room(comer, now);
+  if (verdict.answer == Answer::too_many_of_one || verdict.answer == Answer::too_many)
+    verdict = room_to_wait(comer, now);
   bool comes_in = verdict.answer == Answer::enter || verdict.answer == Answer::wait;
   figures_.too_many += !comes_in || verdict.instead != 0;
   return verdict;
 }
 
 void Admission::enter(std::uint64_t connection, const std::string& source, Time now) {
-  const bool good = is_good(source);
   waiting_.erase(connection);
-  strangers_[connection] = {source, now, good};
+  Stranger comer = stranger(source, now);
   ++of_source_[source];
-  not_good_ += !good;
+  ++of_network_[comer.network];
+  not_good_ += !comer.good;
+  strangers_.insert_or_assign(connection, std::move(comer));
 }
 
 void Admission::wait(std::uint64_t connection, const std::string& source, Time now) {
-  waiting_[connection] = {source, now, is_good(source)};
+  waiting_.insert_or_assign(connection, stranger(source, now));
 }
 
-Admission::Verdict Admission::next(Time now, std::uint64_t& who) const {
-  for (Stage stage : {Stage::heard, Stage::silent}) {
-    for (auto each = waiting_.rbegin(); each != waiting_.rend(); ++each) {
-      Verdict verdict = room(each->second.source, now);
-      if (verdict.answer != Answer::enter || look_(each->first) != stage) continue;
-      who = each->first;
-      return verdict;
+Admission::Verdict Admission::next(Time now, std::uint64_t& who) {
+  if (waiting_.empty()) return {Answer::wait};
+  for (bool wasted : {false, true}) {
+    for (Stage stage : {Stage::heard, Stage::silent}) {
+      for (auto each = waiting_.rbegin(); each != waiting_.rend(); ++each) {
+        if ((each->second.wasted && !each->second.good) != wasted) continue;
+        Verdict verdict = room(each->second, now);
+        if (verdict.answer != Answer::enter || look_(each->first) != stage) continue;
+        who = each->first;
+        return verdict;
+      }
     }
   }
   return {Answer::wait};
@@ -150,6 +201,13 @@ std::vector<std::uint64_t> Admission::tired(Time now) const {
   for (const auto& [id, each] : waiting_)
     if (now - each.since > std::chrono::seconds(limits_.grace_seconds)) all.push_back(id);
   return all;
+}
+
+void Admission::asks(std::uint64_t connection) { answered(connection, true); }
+
+void Admission::answered(std::uint64_t connection, bool known) {
+  auto found = strangers_.find(connection);
+  if (found != strangers_.end()) found->second.trying = known;
 }
 
 void Admission::logged_in(std::uint64_t connection) {
@@ -173,9 +231,13 @@ void Admission::leave(std::uint64_t connection, Offence offence, Time now) {
   not_good_ -= !gone.good;
   auto places = of_source_.find(gone.source);
   if (--places->second == 0) of_source_.erase(places);
+  auto of_network = of_network_.find(gone.network);
+  if (--of_network->second == 0) of_network_.erase(of_network);
   figures_.failed += offence == Offence::refused;
   figures_.timed_out += offence == Offence::grace;
-  if (limits_.penalties && !is_good(gone.source)) penalties_.add(gone.source, offence, now);
+  if (!limits_.penalties || is_good(gone.source)) return;
+  auto held = std::chrono::duration_cast<base::milliseconds>(now - gone.since);
+  penalties_.add(gone.source, offence, held, now);
 }
 
 base::wire::Figures Admission::figures(Time now) {

@@ -20,23 +20,28 @@ namespace oob::ssh {
 //
 //  - A source has most_per_source places. What comes beyond that waits, unread, for one of them.
 //  - All together have most_unauthenticated places. A fifth of them is kept for good sources: those from
-//  which
-//    somebody has logged in before. They are never kept out by penalties, and have a place more each.
-//  - Who needs a place takes that of somebody who does not use it: silent ones first, then those who have not
-//    finished a key exchange, then those who have and try no key. So a flood of those keeps nobody out.
+//    which somebody has logged in before. They are never kept out by penalties, and have a place more each.
+//  - Who needs a place takes that of who has the least claim to it. At once: from a network (IPv4 /24, IPv6
+//    /48) that has many, or from a source that wasted places before, unless a key is being tried. Else from
+//    who has not got on for long enough: silent ones first, then those who have not finished a key exchange,
+//    then those who have and try no key. So neither a flood nor a patient few keep anybody out.
+//  - Who finds no place waits for one, unread.
 class Admission {
  public:
   using Time = base::Clock::time_point;
   static constexpr std::size_t kGood = 4096;  // good sources; the one that was used longest ago goes
   static constexpr std::size_t kWaiting = 64, kWaitingOfOne = 32;  // as many again for good sources
-  // How long a place is kept at least by who has not got that far. A client sends its version at once, and
-  // two round trips later the keys are exchanged; then there may be a passphrase to be typed.
-  static constexpr base::milliseconds kSilent{1000}, kHeard{3000}, kKeyed{15'000};
+  // How long a place is kept at least by who gets no further. A client sends its version at once, and two
+  // round trips later the keys are exchanged; after two more it offers a key, on a bad mobile link within 5
+  // s. With one that is known there may be a passphrase to be typed.
+  static constexpr base::milliseconds kSilent{1000}, kHeard{3000}, kKeyed{5000}, kTrying{15'000};
+  static constexpr std::uint32_t kCrowd = 3;  // places of a network that nobody takes from it at once
 
   enum class Stage {
     silent,  // not a byte has come
     heard,   // but no key exchange is finished
     keyed,   // the key exchange is finished
+    trying,  // a key is being asked about, or was said to be known: see asks()
     proven,  // a key was right, and a code is to come: keeps its place
   };
   using Look = std::function<Stage(std::uint64_t connection)>;
@@ -63,13 +68,16 @@ class Admission {
   // Then, as the answer was:
   void enter(std::uint64_t connection, const std::string& source, Time now);
   void wait(std::uint64_t connection, const std::string& source, Time now);
-  // One of those who wait that may enter now, by Answer::enter, in `who`; Answer::wait: nobody. Whoever has
-  // said something comes first, and of those the one that came last: under a flood the first ones are the
-  // flood's.
-  Verdict next(Time now, std::uint64_t& who) const;
+  // One of those who wait that may enter now, by Answer::enter, in `who`; Answer::wait: nobody. Whoever
+  // wasted no place comes first, of those who has said something, and of those the one that came last: under
+  // a flood the first ones are the flood's.
+  Verdict next(Time now, std::uint64_t& who);
   // Of those who wait: who has waited for longer than the grace time.
   std::vector<std::uint64_t> tired(Time now) const;
 
+  // The core is asked about a key, and has answered.
+  void asks(std::uint64_t connection);
+  void answered(std::uint64_t connection, bool known);
   void logged_in(std::uint64_t connection);
   // The end of any connection, whatever it was doing. An offence counts only of those who never logged in.
   void leave(std::uint64_t connection, Offence offence, Time now);
@@ -81,25 +89,34 @@ class Admission {
  private:
   struct Stranger {
     std::string source;
+    std::string network;
     Time since;
     bool good;
+    bool wasted;  // a place, before
+    bool trying = false;
+    // As it was found when it was looked at last, and since when.
+    Stage stage = Stage::silent;
+    Time stage_since = since;
   };
   using Strangers = std::map<std::uint64_t, Stranger>;  // in the order in which they came
 
   void learn_good(const std::string& source);
   // Whether somebody from `source` may enter: Answer::enter, too_many_of_one, too_many or full.
-  Verdict room(const std::string& source, Time now) const;
+  Verdict room(const Stranger& comer, Time now);
   // Whose place may be taken: of the same source only, or of any that is no better. 0: nobody's.
-  std::uint64_t idle(const std::string& source, bool same, Time now) const;
-  Verdict room_to_wait(const std::string& source, Time now) const;
-  std::uint32_t places_of(const std::string& source) const;
+  std::uint64_t least_claim(const Stranger& comer, bool same, Time now);
+  Verdict room_to_wait(const Stranger& comer, Time now) const;
+  Stranger stranger(const std::string& source, Time now);
+  Stage look(std::uint64_t id, Stranger& stranger, Time now);
 
   const Look look_;
   base::wire::Setup limits_;
   Penalties penalties_;
   Strangers strangers_, waiting_;
-  std::unordered_map<std::string, std::uint32_t> of_source_;  // strangers
-  std::uint32_t not_good_ = 0;                                // strangers
+  using Places = std::unordered_map<std::string, std::uint32_t>;
+  static std::uint32_t count(const Places& places, const std::string& of);
+  Places of_source_, of_network_;  // strangers
+  std::uint32_t not_good_ = 0;     // strangers
   std::uint32_t logged_in_ = 0;
   std::list<std::string> good_;  // the one used last in front
   std::unordered_map<std::string, std::list<std::string>::iterator> good_at_;

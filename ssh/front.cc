@@ -130,8 +130,9 @@ class Front final : public House {
     Clock::time_point told{};
   };
   void tell_refused(Refused& refused, Clock::time_point now, const std::string& why);
-  Refused full_, too_many_, too_many_of_one_, kept_out_, no_descriptors_;
+  Refused full_, too_many_, too_many_of_one_, kept_out_, no_descriptors_, not_begun_;
   std::string one_, kept_;  // the last sources of the two
+  std::string trouble_;     // why the last one was not begun
 };
 
 Front::Front(Fd control, const Patience& patience)
@@ -200,6 +201,7 @@ void Front::obey(base::Packet packet) {
       auto verdict = base::wire::Verdict::decode(payload);
       auto found = verdict ? connections_.find(verdict->connection) : connections_.end();
       if (found == connections_.end()) return;
+      admission_.answered(verdict->connection, verdict->accept);
       auto connection = found->second;
       connection->verdict(*verdict);
       return;
@@ -253,6 +255,8 @@ bool Front::tell(std::string packet, Fd pass) {
   // That a connection has ended must reach the core, or it would keep it: there are only so many of them.
   bool ended = !packet.empty() && packet[0] == static_cast<char>(Control::closed);
   if (stopped_ || (queue_.size() >= kMostQueued && !ended)) return false;
+  if (!packet.empty() && packet[0] == static_cast<char>(Control::ask))
+    if (auto ask = base::wire::Ask::decode(Bytes(packet).substr(1))) admission_.asks(ask->connection);
   queue_.push_back({std::move(packet), std::move(pass)});
   if (queue_.size() == 1) flush();
   return true;
@@ -368,12 +372,13 @@ void Front::begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, con
 #endif
   auto connection = std::make_shared<Connection>(
       *this, id, Connection::Origin{base::peer_text(peer), base::peer_text(local)});
+  admission_.enter(id, source, Clock::now());
   if (Result<> started = connection->start(host_keys_.bind(), std::move(socket)); !started) {
     admission_.leave(id, Offence::none, Clock::now());
-    remark(started.error().what);
-    return;
+    ++not_begun_.count;
+    trouble_ = started.error().what;
+    return look_soon();
   }
-  admission_.enter(id, source, Clock::now());
   connections_.emplace(id, std::move(connection));
 }
 
@@ -428,6 +433,7 @@ void Front::look_soon() {
 void Front::look() {
   const Clock::time_point now = Clock::now();
   tell_refused(no_descriptors_, now, "no more descriptors or memory: they wait");
+  tell_refused(not_begun_, now, trouble_);
   tell_refused(full_, now, str(setup_.most_connections, " are open"));
   tell_refused(too_many_, now, str(setup_.most_unauthenticated, " have not logged in yet"));
   tell_refused(too_many_of_one_, now, str(setup_.most_per_source, " from ", one_, " have not logged in yet"));

@@ -10,7 +10,7 @@ namespace oob::ssh {
 
 namespace {
 
-std::chrono::seconds time_for(Offence offence) {
+std::chrono::seconds least_for(Offence offence) {
   switch (offence) {
     case Offence::none:
       break;
@@ -25,16 +25,22 @@ std::chrono::seconds time_for(Offence offence) {
   return std::chrono::seconds(0);
 }
 
+base::milliseconds time_for(Offence offence, base::milliseconds held) {
+  base::milliseconds holding =
+      std::min<base::milliseconds>(held - Penalties::kFree + std::chrono::seconds(1), Penalties::kMostForOne);
+  return std::max<base::milliseconds>(least_for(offence), holding);
+}
+
 }  // namespace
 
-void Penalties::Table::add(std::uint64_t source, std::chrono::seconds time, Time now) {
+void Penalties::Table::add(std::uint64_t source, base::milliseconds time, Time now) {
   forget_past(now);
   auto found = entries_.find(source);
   Entry entry = found == entries_.end() ? Entry{now, false} : found->second;
   forget(source);
   entry.until = std::min(entry.until + time, now + kMost);
   entry.out = entry.out || entry.until - now >= kLeast;
-  if (entries_.size() >= kSources) forget(ends_.begin()->second);
+  if (entries_.size() >= most_) forget(ends_.begin()->second);
   entries_[source] = entry;
   ends_.emplace(entry.until, source);
   out_ += entry.out;
@@ -57,47 +63,61 @@ void Penalties::Table::forget_past(Time now) {
   while (!ends_.empty() && ends_.begin()->first <= now) forget(ends_.begin()->second);
 }
 
-Penalties::Table* Penalties::table_of(const std::string& source, std::uint64_t& key) {
+std::optional<Penalties::Place> Penalties::place_of(const std::string& source) {
+  Place place;
   in_addr v4;
   if (::inet_pton(AF_INET, source.c_str(), &v4) == 1) {
-    key = v4.s_addr;
-    return &v4_;
+    place.source = v4.s_addr;
+    return place;
   }
   in6_addr v6;
   if (!source.ends_with("/64") ||
       ::inet_pton(AF_INET6, source.substr(0, source.size() - 3).c_str(), &v6) != 1)
-    return nullptr;
-  std::memcpy(&key, v6.s6_addr, sizeof key);
-  return &v6_;
+    return std::nullopt;
+  place.v6 = true;
+  std::memcpy(&place.source, v6.s6_addr, 8);
+  std::memcpy(&place.wide, v6.s6_addr, 6);
+  return place;
 }
 
-void Penalties::add(const std::string& source, Offence offence, Time now) {
-  std::uint64_t key = 0;
-  if (offence == Offence::none) return;
-  if (Table* table = table_of(source, key)) table->add(key, time_for(offence), now);
+void Penalties::add(const std::string& source, Offence offence, base::milliseconds held, Time now) {
+  auto place = offence == Offence::none ? std::nullopt : place_of(source);
+  if (!place) return;
+  const base::milliseconds time = time_for(offence, held);
+  (place->v6 ? v6_ : v4_).add(place->source, time, now);
+  if (place->v6) wide_.add(place->wide, time / 4, now);
+  if (held >= std::chrono::seconds(1))
+    (place->v6 ? wasted_v6_ : wasted_v4_).add(place->source, kRemembered, now);
 }
 
 bool Penalties::keeps_out(const std::string& source, Time now) {
-  std::uint64_t key = 0;
-  Table* table = table_of(source, key);
-  return table && table->keeps_out(key, now);
+  auto place = place_of(source);
+  if (!place) return false;
+  return place->v6 ? v6_.keeps_out(place->source, now) || wide_.keeps_out(place->wide, now)
+                   : v4_.keeps_out(place->source, now);
+}
+
+bool Penalties::has_wasted(const std::string& source, Time now) {
+  auto place = place_of(source);
+  return place && (place->v6 ? wasted_v6_ : wasted_v4_).keeps_out(place->source, now);
 }
 
 void Penalties::forgive(const std::string& source) {
-  std::uint64_t key = 0;
-  if (Table* table = table_of(source, key)) table->forget(key);
+  auto place = place_of(source);
+  if (!place) return;
+  (place->v6 ? v6_ : v4_).forget(place->source);
+  if (place->v6) wide_.forget(place->wide);
+  (place->v6 ? wasted_v6_ : wasted_v4_).forget(place->source);
 }
 
 std::uint32_t Penalties::kept_out(Time now) {
-  v4_.forget_past(now);
-  v6_.forget_past(now);
-  return v4_.out() + v6_.out();
+  for (Table* table : {&v4_, &v6_, &wide_}) table->forget_past(now);
+  return v4_.out() + v6_.out() + wide_.out();
 }
 
 std::size_t Penalties::size(Time now) {
-  v4_.forget_past(now);
-  v6_.forget_past(now);
-  return v4_.size() + v6_.size();
+  for (Table* table : {&v4_, &v6_, &wide_}) table->forget_past(now);
+  return v4_.size() + v6_.size() + wide_.size();
 }
 
 void Penalties::clear() { *this = {}; }

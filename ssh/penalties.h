@@ -2,9 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
+
+#include "base/loop.h"
 
 namespace oob::ssh {
 
@@ -19,18 +22,28 @@ enum class Offence {
 
 // Sources that fail again and again are kept out for a while, as by PerSourcePenalties of sshd_config(5):
 // each offence adds its time to what is left of the source's earlier ones, time takes it off again, and once
-// kLeast has gathered the source is kept out until all of it is over. IPv4 and IPv6 have a table each, so
-// that nobody who has 2^40 networks of IPv6 can push IPv4's out; a full one forgets who is nearest to the
-// end.
+// kLeast has gathered the source is kept out until all of it is over. A connection is charged for what it
+// did, or for as long as it held a place without getting in, whichever is more. A quarter of it is charged to
+// the /48 of an IPv6 source too, for who changes his /64 from one connection to the next. IPv4, IPv6 and the
+// /48s have a table each, so that nobody who has 2^40 networks of IPv6 can push IPv4's out; a full one
+// forgets who is nearest to the end.
 class Penalties {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::seconds kLeast{15}, kMost{600};
   static constexpr std::size_t kSources = 32 * 1024;  // of each table: some 4 MiB when full
+  // A place may be held so long before that is charged; and one connection alone keeps nobody out by it, as
+  // somebody may have been looking up the host key's fingerprint.
+  static constexpr std::chrono::seconds kFree{2}, kMostForOne{14};
+  // So long it is known that a source wasted a place, though the penalty for it may be over.
+  static constexpr std::chrono::seconds kRemembered{600};
+  static constexpr std::size_t kMostRemembered = 8 * 1024;  // for IPv4 and IPv6 each
 
-  // `source` is base::source_of(); anything else is never kept out.
-  void add(const std::string& source, Offence offence, Time now);
+  // `source` is base::source_of(); anything else is never kept out. `held`: how long it had a place.
+  void add(const std::string& source, Offence offence, base::milliseconds held, Time now);
   bool keeps_out(const std::string& source, Time now);
+  // Whether it had a place before, for a second or more, and did not get in.
+  bool has_wasted(const std::string& source, Time now);
   void forgive(const std::string& source);
   std::uint32_t kept_out(Time now);  // sources
   std::size_t size(Time now);        // sources with anything against them
@@ -43,7 +56,8 @@ class Penalties {
   };
   class Table {
    public:
-    void add(std::uint64_t source, std::chrono::seconds time, Time now);
+    explicit Table(std::size_t most = kSources) : most_(most) {}
+    void add(std::uint64_t source, base::milliseconds time, Time now);
     bool keeps_out(std::uint64_t source, Time now);
     void forget(std::uint64_t source);
     void forget_past(Time now);
@@ -51,14 +65,20 @@ class Penalties {
     std::size_t size() const { return entries_.size(); }
 
    private:
+    std::size_t most_;
     std::unordered_map<std::uint64_t, Entry> entries_;
     std::set<std::pair<Time, std::uint64_t>> ends_;
     std::uint32_t out_ = 0;
   };
-  // The table and the key of a source, or null.
-  Table* table_of(const std::string& source, std::uint64_t& key);
+  // Where a source stands: the number by which tables know it, and that of its /48.
+  struct Place {
+    bool v6 = false;
+    std::uint64_t source = 0, wide = 0;
+  };
+  static std::optional<Place> place_of(const std::string& source);
 
-  Table v4_, v6_;
+  Table v4_, v6_, wide_;
+  Table wasted_v4_{kMostRemembered}, wasted_v6_{kMostRemembered};
 };
 
 }  // namespace oob::ssh
