@@ -205,11 +205,16 @@ void Server::announce_log(bool failing, const std::string& trouble) {
 
 std::string Server::apply_devices(const Config& next) {
   Config before = std::exchange(*config_, next);
+  // What waits for the next start is compared with what runs, at the next reload too.
   config_->state = before.state;
+  config_->listen = before.listen;
+  config_->rsa_host_key = before.rsa_host_key;
+  config_->sandbox = before.sandbox;
   std::string said = str("reloaded: ", gear_->change(next));
   if (before.listen != next.listen) said += "; 'listen' has changed and takes effect at the next start";
   if (before.state != next.state) said += "; 'state' has changed and takes effect at the next start";
   if (before.rsa_host_key != next.rsa_host_key) said += "; 'rsa_host_key' takes effect at the next start";
+  if (before.sandbox != next.sandbox) said += "; 'sandbox' takes effect at the next start";
   if (before.scrollback != next.scrollback) said += "; 'scrollback' takes effect for devices that are added";
   return said;
 }
@@ -220,10 +225,16 @@ Result<std::string> Server::reload() {
       std::chrono::duration_cast<std::chrono::microseconds>(base::Clock::now().time_since_epoch()).count()));
   Result<Config> next = read();
   if (!next) {
+    base::Error error = next.error();
+    if (config_->sandbox && error.what.find("Permission denied") != std::string::npos)
+      error.what +=
+          " (the running daemon may read nothing in a folder that was not in use at its start, see "
+          "server.sandbox: "
+          "start it again, or keep the file beside the others)";
     base::log("reload: nothing is changed");
-    journal_->note(auth::Entry("reload.failed").with("text", printable(next.error().what)));
+    journal_->note(auth::Entry("reload.failed").with("text", printable(error.what)));
     notify("READY=1");
-    return base::wrap("nothing is changed", next.error());
+    return base::wrap("nothing is changed", error);
   }
   core_->escape = next->escape;
   door_->adopt(*next);
