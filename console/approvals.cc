@@ -13,9 +13,20 @@ using base::Fault;
 using base::Result;
 using base::str;
 
+namespace {
+constexpr std::size_t kMostShown = 20;  // devices of an order that are named
+}
+
 std::string Intent::text() const {
-  if (kind == "sel.clear") return str("sel ", pattern, " --clear");
-  return str(kind, " ", pattern, action.empty() ? "" : " ", action);
+  std::string order = kind == "sel.clear" ? str("sel ", pattern, " --clear")
+                                          : str(kind, " ", pattern, action.empty() ? "" : " ", action);
+  if (devices.empty() || (devices.size() == 1 && devices[0] == pattern)) return order;
+  // A pattern stands for something else with everybody's rights.
+  std::string names;
+  for (std::size_t i = 0; i < devices.size() && i < kMostShown; ++i)
+    names += str(names.empty() ? "" : " ", devices[i]);
+  if (devices.size() > kMostShown) names += str(" and ", devices.size() - kMostShown, " more");
+  return str(order, " (", names, ")");
 }
 
 bool Approval::covers(const std::string& user, const std::string& kind, const std::string& action,

@@ -77,6 +77,8 @@ Result<auth::Grant> need_admin(Core& core, const Visitor& visitor) {
 }
 
 Result<Micros> span_of(const std::string& text) {
+  if (text.find_first_not_of("0123456789") == std::string::npos)
+    return fail(Fault::usage, str("grant: '", printable(text, 60), "' has no unit: 2h, 30m, 3d"));
   Result<Micros> span = base::parse_span(text);
   if (!span) return base::wrap("grant", span.error());
   if (*span < auth::TimedGrants::kLeast || *span > auth::TimedGrants::kLongest)
@@ -131,8 +133,10 @@ Made make_grant(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   Result<std::set<auth::Action>> actions = actions_of(a.words[1]);
   if (!actions) return actions.error();
   const auto& devices = core.inventory.all();
-  if (std::none_of(devices.begin(), devices.end(),
-                   [&](const auto& device) { return base::glob_match(glob, device.first); }))
+  // Of what the giver may not see it is not told that it is there.
+  if (std::none_of(devices.begin(), devices.end(), [&](const auto& device) {
+        return base::glob_match(glob, device.first) && core.policy->may_see(visitor.who, device.first);
+      }))
     return auth::Policy::no_such_device(glob);
   Result<Micros> span = span_of(a.words[3]);
   if (!span) return span.error();
