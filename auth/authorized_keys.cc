@@ -142,10 +142,4 @@ Result<> check_key_file(const std::string& path) {
   return {};
 }
 
-Result<std::string> read_key_file(const std::string& path) {
-  Result<TrustedFile> file = TrustedFile::open(path, 022, kMostKeyFile);
-  if (!file) return file.error();
-  return file->read();
-}
-
 }  // namespace oob::auth

@@ -57,7 +57,4 @@ CaKeys parse_ca_keys(std::string_view text);
 // its group nor others can write. The error begins with the path.
 base::Result<> check_key_file(const std::string& path);
 
-// check_key_file(), and what is in it.
-base::Result<std::string> read_key_file(const std::string& path);
-
 }  // namespace oob::auth

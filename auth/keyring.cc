@@ -27,25 +27,32 @@ Micros micros(const timespec& time) {
 
 bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
-// A file that is read again when it has changed.
+// A file that is read again when it has changed. The clock of a file system ticks some milliseconds at a time
+// (FAT: 2 s), so a file changed just before it was read may change again within the same tick, with nothing
+// to see it by. What is fresh is therefore read once more, but not for every question: strangers ask, too.
+// Steady time decides, since a board's clock may stand in 1970 and every file in its future.
 template <class Content>
 class Kept {
  public:
+  explicit Kept(const Keyring::Stopwatch& stopwatch) : stopwatch_(stopwatch) {}
+
   // What is in it now; valid until the next call. Where it can't be read, what was known of it is forgotten.
   template <class Parse>
   Result<const Content*> look(const std::string& path, std::size_t most, Parse parse) {
     Result<TrustedFile> file = TrustedFile::open(path, 022, most);
-    if (file && known_ && is(file->status())) return &content_;
+    base::Clock::time_point moment = stopwatch_();
+    bool unchanged = file && known_ && is(file->status());
+    if (unchanged && (settled_ || moment - read_at_ < Keyring::kTick)) return &content_;
+    if (!unchanged) first_seen_ = moment;
     known_ = false;
     if (!file) return file.error();
     Result<std::string> text = file->read();
     if (!text) return text.error();
     status_ = file->status();
     Micros age = base::wall_now() - std::max(micros(status_.st_mtim), micros(status_.st_ctim));
-    // The clock of a file system ticks some milliseconds at a time: a file changed just before it was read
-    // may change again within the same tick, with nothing to see it by. So what is fresh is read again next
-    // time.
-    known_ = age > 2'000'000;
+    settled_ = age > 2'000'000 || moment - first_seen_ >= Keyring::kTick;
+    read_at_ = moment;
+    known_ = true;
     content_ = parse(*text);
     return &content_;
   }
@@ -56,8 +63,11 @@ class Kept {
            same(now.st_mtim, status_.st_mtim) && same(now.st_ctim, status_.st_ctim);
   }
 
+  const Keyring::Stopwatch& stopwatch_;
   struct stat status_ {};
+  base::Clock::time_point first_seen_, read_at_;  // this status; the content
   bool known_ = false;
+  bool settled_ = false;  // it can't have changed any more with this status
   Content content_;
 };
 
@@ -205,13 +215,21 @@ Result<KeyTerms> find_certificate(const Certificate& certificate, const Found<Au
 }  // namespace
 
 struct Keyring::Files {
+  explicit Files(Stopwatch with) : stopwatch(std::move(with)) {}
+  Kept<AuthorizedKeys>& of_user(const std::string& user) {
+    return of_users.try_emplace(user, stopwatch).first->second;
+  }
+
+  const Stopwatch stopwatch;
   std::map<std::string, Kept<AuthorizedKeys>> of_users;
-  Kept<CaKeys> user_ca;
-  Kept<RevocationFile> revoked;
+  Kept<CaKeys> user_ca{stopwatch};
+  Kept<RevocationFile> revoked{stopwatch};
 };
 
-Keyring::Keyring(std::map<std::string, std::string> files, Trust trust)
-    : files_(std::move(files)), trust_(std::move(trust)), read_(std::make_unique<Files>()) {}
+Keyring::Keyring(std::map<std::string, std::string> files, Trust trust, Stopwatch stopwatch)
+    : files_(std::move(files)),
+      trust_(std::move(trust)),
+      read_(std::make_unique<Files>(std::move(stopwatch))) {}
 Keyring::~Keyring() = default;
 
 Result<> Keyring::check_revoked(const Credential& asked) {
@@ -239,23 +257,27 @@ Result<KeyTerms> Keyring::find(const std::string& user, base::Bytes blob, const 
   if (is_certificate(blob)) {
     Result<Certificate> certificate = parse_certificate(blob);
     if (!certificate) return denied(user, certificate.error().what);
+    Found<AuthorizedKeys> lines{path, nullptr, {}};
+    Found<CaKeys> cas{trust_.user_ca, nullptr, {}};
+    if (!path.empty()) lines.take(read_->of_user(user).look(path, kMostKeyFile, parse_authorized_keys));
+    if (!cas.path.empty()) cas.take(read_->user_ca.look(cas.path, kMostKeyFile, parse_ca_keys));
+    Result<KeyTerms> terms = find_certificate(*certificate, lines, cas, visitor);
+    if (!terms) return terms;
     Result<> free = check_revoked(
         {certificate->key.blob, certificate->ca.blob, certificate->serial, certificate->key_id});
     if (!free) return denied(user, str(certificate->text(), ": ", free.error().what));
-    Found<AuthorizedKeys> lines{path, nullptr, {}};
-    Found<CaKeys> cas{trust_.user_ca, nullptr, {}};
-    if (!path.empty()) lines.take(read_->of_users[user].look(path, kMostKeyFile, parse_authorized_keys));
-    if (!cas.path.empty()) cas.take(read_->user_ca.look(cas.path, kMostKeyFile, parse_ca_keys));
-    return find_certificate(*certificate, lines, cas, visitor);
+    return terms;
   }
   Result<PublicKey> key = parse_key_blob(blob);
   if (!key) return denied(user, key.error().what);
+  if (path.empty()) return denied(user, str("key ", key->fingerprint(), " is in no file: the user has none"));
+  auto lines = read_->of_user(user).look(path, kMostKeyFile, parse_authorized_keys);
+  if (!lines) return denied(user, lines.error().what);
+  Result<KeyTerms> terms = find_key(*key, path, **lines, visitor);
+  if (!terms) return terms;
   Result<> free = check_revoked({key->blob, {}, 0, {}});
   if (!free) return denied(user, str("key ", key->fingerprint(), ": ", free.error().what));
-  if (path.empty()) return denied(user, str("key ", key->fingerprint(), " is in no file: the user has none"));
-  auto lines = read_->of_users[user].look(path, kMostKeyFile, parse_authorized_keys);
-  if (!lines) return denied(user, lines.error().what);
-  return find_key(*key, path, **lines, visitor);
+  return terms;
 }
 
 }  // namespace oob::auth

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/loop.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -45,12 +47,17 @@ struct Credential;
 
 // Who is who: the users and the files their keys are in. A file is read again when it has changed since
 // (device, inode, size or modification time), so that taking a line out, or a key into the revocations, works
-// at the next login.
+// at the next login. A change that nothing of these shows (of the same size, within one tick of the file
+// system's clock) works kTick later. However many ask, an unchanged file is parsed at most twice.
 class Keyring {
  public:
+  static constexpr std::chrono::seconds kTick{2};              // of the coarsest file system
+  using Stopwatch = std::function<base::Clock::time_point()>;  // only tests have another
+
   // `files`: each user's authorized_keys file; empty for one who comes with certificates of user_ca alone.
   // Nothing is read before the first find().
-  explicit Keyring(std::map<std::string, std::string> files, Trust trust = {});
+  explicit Keyring(std::map<std::string, std::string> files, Trust trust = {},
+                   Stopwatch stopwatch = base::Clock::now);
   ~Keyring();
 
   // May `user` come in with the public key or certificate `blob` (RFC 4253, 6.6; OpenSSH PROTOCOL.certkeys)
@@ -58,7 +65,8 @@ class Keyring {
   // Reads small local files, all bounded. A key of a type or size that is not accepted (DSA, RSA below 2048
   // bits) is refused, and so are all keys of a file that check_key_file() refuses, and every key while the
   // revocations can't be read or have a fault. A plain key counts by a plain line only, a certificate by its
-  // CA only. Of several lines with the key or the CA, the first that lets it in counts; then comes user_ca.
+  // CA only. The revocations are asked last, for what would be let in. Of several lines with the key or the
+  // CA, the first that lets it in counts; then comes user_ca.
   base::Result<KeyTerms> find(const std::string& user, base::Bytes blob, const std::string& address,
                               base::Micros now);
 

@@ -8,7 +8,6 @@
 #include "auth/certificate.h"
 #include "auth/key_options.h"
 #include "auth/krl.h"
-#include "auth/trusted_file.h"
 #include "base/wire.h"
 
 namespace oob::auth {
@@ -21,6 +20,13 @@ using base::str;
 namespace {
 
 constexpr std::string_view kSpace = " \t";
+
+// The first blank, or the end. find_first_of() asks memchr() for each character, which took a third of the
+// time of a long list.
+std::size_t to_space(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::find_if(text.begin(), text.end(), [](char c) { return c == ' ' || c == '\t'; }) - text.begin());
+}
 
 const unsigned char* raw(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
@@ -62,7 +68,7 @@ class LineReader {
         return fault(std::string_view(&c, 1), "a control character stands in the line");
     }
     std::size_t colon = rest_.find(':');
-    std::string_view word = rest_.substr(0, std::min(colon, rest_.find_first_of(kSpace)));
+    std::string_view word = rest_.substr(0, std::min(colon, to_space(rest_)));
     if (colon == word.size() && word != "SHA256" && word.find_first_of("=,\"") == std::string_view::npos) {
       std::string_view entry = rest_;
       rest_ = trim(rest_.substr(colon + 1));
@@ -101,7 +107,7 @@ class LineReader {
   }
 
   std::string_view word() {
-    std::string_view taken = rest_.substr(0, rest_.find_first_of(kSpace));
+    std::string_view taken = rest_.substr(0, to_space(rest_));
     rest_ = trim(rest_.substr(taken.size()));
     return taken;
   }
@@ -263,7 +269,8 @@ void Revocations::add_key_id(Bytes ca, Bytes key_id) {
 }
 
 bool Revocations::holds(Bytes key) const {
-  return keys_.count(key) != 0 || (!sha256_.empty() && sha256_.count(sha256(key)) != 0) ||
+  return (!keys_.empty() && keys_.count(std::string(key)) != 0) ||
+         (!sha256_.empty() && sha256_.count(sha256(key)) != 0) ||
          (!sha1_.empty() && sha1_.count(sha1(key)) != 0);
 }
 
@@ -305,12 +312,6 @@ RevocationFile parse_revocations(Bytes content) {
     return file;
   }
   return is_krl(content) ? parse_krl(content) : parse_text(content);
-}
-
-Result<std::string> read_revocation_file(const std::string& path) {
-  Result<TrustedFile> file = TrustedFile::open(path, 022, kMostRevocationFile);
-  if (!file) return file.error();
-  return file->read();
 }
 
 }  // namespace oob::auth

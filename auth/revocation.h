@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "auth/authorized_keys.h"
 #include "base/bytes.h"
-#include "base/result.h"
 
 namespace oob::auth {
 
@@ -60,7 +60,7 @@ class Revocations {
   bool holds(base::Bytes key) const;
   static std::string why(const OfCa& ca, const Credential& asked);
 
-  std::set<std::string, std::less<>> keys_, sha1_, sha256_;
+  std::unordered_set<std::string> keys_, sha1_, sha256_;
   std::map<std::string, OfCa> cas_;  // by the SHA-256 of the CA's blob; "": every CA
 };
 
@@ -72,9 +72,5 @@ struct RevocationFile {
 // Reads a file of revocations: an OpenSSH KRL (auth/krl.h), else text in the words of ssh-keygen(1), KEY
 // REVOCATION LISTS; see docs/formats.md, "Revocation". Faults of a KRL have line 0 and no column.
 RevocationFile parse_revocations(base::Bytes content);
-
-// Of a plain file of root or the daemon's user, at most 4 MiB, that neither its group nor others can write.
-// The error begins with the path.
-base::Result<std::string> read_revocation_file(const std::string& path);
 
 }  // namespace oob::auth

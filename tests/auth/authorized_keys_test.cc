@@ -205,11 +205,10 @@ TEST(AuthorizedKeys, BelievesAFileOnlyWhenNobodyElseCanWriteIt) {
   EXPECT_EQ(check_key_file(path).error().what, path + ": No such file or directory");
   test::write_file(path, kKey + "\n", 0644);
   EXPECT_TRUE(check_key_file(path));
-  EXPECT_EQ(*read_key_file(path), kKey + "\n");
   ::chmod(path.c_str(), 0664);
   EXPECT_EQ(check_key_file(path).error().what, path + ": mode 0664 lets others write it; chmod go-w it");
   ::chmod(path.c_str(), 0602);
-  EXPECT_FALSE(read_key_file(path));
+  EXPECT_FALSE(check_key_file(path));
   ::chmod(path.c_str(), 0600);
   EXPECT_EQ(check_key_file(folder.path()).error().what, folder.path() + ": not a plain file");
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);

@@ -1,9 +1,12 @@
 #include "auth/keyring.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include <ctime>
 
 #include "auth/public_key.h"
 #include "tests/auth/ssh_keygen.h"
@@ -33,7 +36,8 @@ class KeyringTest : public testing::Test {
   test::TempDir folder_;
   std::string line_, other_, blob_;
   std::string path_ = folder_ / "alice";
-  Keyring ring_{{{"alice", path_}}};
+  base::Clock::time_point moment_ = base::Clock::now();
+  Keyring ring_{{{"alice", path_}}, {}, [this] { return moment_; }};
 };
 
 TEST_F(KeyringTest, LetsInWhoHasTheKeyAndNobodyElse) {
@@ -46,16 +50,27 @@ TEST_F(KeyringTest, LetsInWhoHasTheKeyAndNobodyElse) {
 }
 
 TEST_F(KeyringTest, SeesAChangedFileAtTheNextLogin) {
-  for (int i = 0; i < 20; ++i) {  // changes within one tick of the clock too, and of the same size
+  for (int i = 0; i < 20; ++i) {
     keys("#" + line_);
     EXPECT_THAT(find(), HasSubstr("is not in")) << i;
-    keys(" " + line_);
+    keys(line_);
     EXPECT_EQ(find(), "in: alice") << i;
   }
   ::unlink(path_.c_str());
   EXPECT_EQ(find(), "alice: " + path_ + ": No such file or directory");
   keys(line_);
   EXPECT_EQ(find(), "in: alice");
+}
+
+TEST_F(KeyringTest, SeesAChangeThatNothingShowsATickLater) {
+  for (int i = 0; i < 20; ++i) {  // changes within one tick of the clock too, and of the same size
+    moment_ += Keyring::kTick;
+    keys("#" + line_);
+    EXPECT_THAT(find(), HasSubstr("is not in")) << i;
+    keys(" " + line_);
+    moment_ += Keyring::kTick;
+    EXPECT_EQ(find(), "in: alice") << i;
+  }
 }
 
 TEST_F(KeyringTest, ChecksTheModeEachTime) {
@@ -107,6 +122,29 @@ TEST_F(KeyringTest, KeepsWhatItReadWhileAnOldFileStaysTheSame) {
   ASSERT_EQ(::utimes((path_ + ".new").c_str(), old), 0);
   ASSERT_EQ(::rename((path_ + ".new").c_str(), path_.c_str()), 0);
   EXPECT_THAT(find(), HasSubstr("is not in"));
+}
+
+TEST_F(KeyringTest, ParsesAFileOfTheFutureTwiceHoweverManyAsk) {
+  std::string many;
+  for (int i = 0; i < 5'000; ++i) many += other_ + "\n";
+  keys(many + line_);
+  struct timespec ahead[2] = {{4'000'000'000, 0}, {4'000'000'000, 0}};  // as on a board in 1970
+  ASSERT_EQ(::utimensat(AT_FDCWD, path_.c_str(), ahead, 0), 0);
+  // What a parse costs is seen by the processor's time: a hundred of them would take a hundred times as long.
+  auto cost = [&](int questions) {
+    std::clock_t start = std::clock();
+    for (int i = 0; i < questions; ++i) EXPECT_EQ(find(), "in: alice");
+    return std::clock() - start;
+  };
+  std::clock_t parse = cost(1);
+  EXPECT_LT(cost(100), 20 * parse);  // it is fresh
+  moment_ += Keyring::kTick;
+  std::clock_t again = cost(1);
+  EXPECT_GT(again, parse / 5);
+  for (int i = 0; i < 5; ++i) {  // and known from now on, however old
+    moment_ += Keyring::kTick;
+    EXPECT_LT(cost(20), 4 * parse);
+  }
 }
 
 // alice with a certificate of a CA; the CA in her file, or trusted for all.
@@ -361,6 +399,9 @@ TEST_F(CertificateLogin, LetsNobodyInWhileTheRevocationsAreInDoubt) {
     }
   };
   expect("nobody comes in while the revocations can't be read: " + revoked_ + ": No such file or directory");
+  // A stranger's probe does not even touch them.
+  auto stranger = revoking_.find("alice", blob_of(other_ca_), "192.0.2.9", base::wall_now());
+  EXPECT_THAT(stranger.error().what, HasSubstr("is not in " + path_));
   revoke("# stolen\n  seral: 5\n");
   expect("nobody comes in while the revocations have a fault: " + revoked_ +
          ":2:3: unknown word 'seral:', did you mean serial:?");
