@@ -108,6 +108,11 @@ void GoodSources::keep_users(const std::function<bool(const std::string&)>& know
   if (goods_.remove_if([&](const Good& good) { return !known(good.user); }) > 0) write_soon();
 }
 
+bool GoodSources::is_good(const std::string& user, const std::string& source) const {
+  return std::any_of(goods_.begin(), goods_.end(),
+                     [&](const Good& good) { return good.user == user && good.source == source; });
+}
+
 std::vector<std::string> GoodSources::sources() const {
   std::vector<std::string> all;
   std::unordered_set<std::string> seen;

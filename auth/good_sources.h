@@ -38,6 +38,8 @@ class GoodSources {
             base::Micros now);
   // Forgets the keys of users that are no longer known: for a reload.
   void keep_users(const std::function<bool(const std::string& user)>& known);
+  // Whether a key of the user was last used from there.
+  bool is_good(const std::string& user, const std::string& source) const;
   // The newest first, each once.
   std::vector<std::string> sources() const;
   // Writes now what was not written yet. Blocks; for a clean stop.

@@ -48,6 +48,34 @@ std::string for_people(Micros time) {
 
 std::string time_of(std::int64_t step) { return for_people(step * Totp::kPeriod * 1'000'000); }
 
+// The wrong codes of a day.
+class Guesses {
+ public:
+  // Why no more is looked at; empty when one is.
+  std::string spent(base::Clock::time_point now) {
+    while (!wrong_.empty() && now - wrong_.front() >= std::chrono::hours(24)) wrong_.pop_front();
+    struct Limit {
+      std::size_t most;
+      base::Clock::duration time;
+      std::string_view name;
+    };
+    static constexpr Limit kLimits[] = {{SecondFactor::kMostWrongMinute, std::chrono::minutes(1), "a minute"},
+                                        {SecondFactor::kMostWrongHour, std::chrono::hours(1), "an hour"},
+                                        {SecondFactor::kMostWrongDay, std::chrono::hours(24), "a day"}};
+    for (const Limit& limit : kLimits)
+      if (wrong_.size() >= limit.most && now - wrong_[wrong_.size() - limit.most] < limit.time)
+        return str("not looked at: ", limit.most, " wrong codes within ", limit.name);
+    return {};
+  }
+  void add(base::Clock::time_point now) { wrong_.push_back(now); }
+  base::Clock::time_point last() const {
+    return wrong_.empty() ? base::Clock::time_point::min() : wrong_.back();
+  }
+
+ private:
+  std::deque<base::Clock::time_point> wrong_;  // at most kMostWrongDay: more are not looked at
+};
+
 }  // namespace
 
 struct SecondFactor::User {
@@ -58,10 +86,26 @@ struct SecondFactor::User {
   };
   std::string file;                           // empty: gone, or never had one
   std::deque<std::int64_t> taken;             // steps, the last one last
-  std::deque<base::Clock::time_point> wrong;  // codes within kWrongTime
-  std::uint64_t change = 0;                   // counts what was taken
+  Guesses of_strangers;                       // of all sources that are not known, together
+  std::map<std::string, Guesses> of_sources;  // of the known ones
+  Wrong since_login;
+  std::uint64_t change = 0;  // counts what was taken
   bool writing = false;
   std::vector<Waiting> waiting;  // bounded: of a time step one code waits, of a time three steps are right
+
+  // The budget of a source. When there are too many, the one that has been silent longest goes.
+  Guesses& guesses(const From& from) {
+    if (!from.known_source) return of_strangers;
+    if (of_sources.count(from.source) == 0 && of_sources.size() >= kMostSources)
+      of_sources.erase(
+          std::min_element(of_sources.begin(), of_sources.end(),
+                           [](const auto& a, const auto& b) { return a.second.last() < b.second.last(); }));
+    return of_sources[from.source];
+  }
+  void note_wrong(const From& from) {
+    ++since_login.codes;
+    since_login.last_source = base::printable(from.source, 64);
+  }
 
   // Those that wait for a change up to this one wait no more.
   std::vector<std::function<void(Result<>)>> done_up_to(std::uint64_t change) {
@@ -160,7 +204,7 @@ Result<SecondFactor::Need> SecondFactor::need(const std::string& user, Micros no
   return Need{true, str("the board's clock is not synchronised; it believes it is ", for_people(now)), ""};
 }
 
-Result<> SecondFactor::judge(const std::string& name, User& user, Bytes typed, Micros now) {
+Result<> SecondFactor::judge(const std::string& name, User& user, Bytes typed, const From& from, Micros now) {
   Result<Totp> totp = read(name);
   if (!totp) return totp.error();
   if (policy_ == WithoutClock::refuse)
@@ -173,12 +217,13 @@ Result<> SecondFactor::judge(const std::string& name, User& user, Bytes typed, M
   if (!digits || code.size() != static_cast<std::size_t>(totp->digits()))
     return fail(Fault::denied, str("what was typed is not a code of ", totp->digits(), " digits"));
 
-  // RFC 6238, 5.2 wants guessing to be slow. Only who holds the key comes so far, so nobody else can keep the
-  // person out with this.
+  // RFC 6238, 5.2 wants guessing to be slow. Who has stolen the key comes so far, too.
   base::Clock::time_point moment = stopwatch_();
-  while (!user.wrong.empty() && moment - user.wrong.front() >= kWrongTime) user.wrong.pop_front();
-  if (user.wrong.size() >= kMostWrong)
-    return fail(Fault::denied, str("not looked at: ", kMostWrong, " wrong codes within a minute"));
+  Guesses& guesses = user.guesses(from);
+  if (std::string spent = guesses.spent(moment); !spent.empty()) {
+    user.note_wrong(from);
+    return fail(Fault::denied, spent);
+  }
 
   if (now < 0) return fail(Fault::denied, "the clock stands before 1970");
   std::int64_t present = Totp::step_at(now);
@@ -200,7 +245,8 @@ Result<> SecondFactor::judge(const std::string& name, User& user, Bytes typed, M
   }
   // Who sees an old code has not guessed, so this is no wrong one.
   if (used) return fail(Fault::denied, "the code, or a later one, was used before");
-  user.wrong.push_back(moment);
+  guesses.add(moment);
+  user.note_wrong(from);
   for (std::int64_t away = 2; away <= kFar; ++away) {
     const char* where = totp->is(code, present + away)                      ? "behind"
                         : present >= away && totp->is(code, present - away) ? "ahead of"
@@ -212,12 +258,17 @@ Result<> SecondFactor::judge(const std::string& name, User& user, Bytes typed, M
   return fail(Fault::denied, "wrong code");
 }
 
-void SecondFactor::check(const std::string& name, Bytes code, Micros now,
+SecondFactor::Wrong SecondFactor::take_wrong(const std::string& name) {
+  auto found = users_.find(name);
+  return found == users_.end() ? Wrong{} : std::exchange(found->second->since_login, {});
+}
+
+void SecondFactor::check(const std::string& name, Bytes code, const From& from, Micros now,
                          std::function<void(Result<>)> done) {
   auto found = users_.find(name);
   if (found == users_.end()) return done(fail(Fault::config, "a code is needed, and there is no totp_file"));
   User& user = *found->second;
-  if (Result<> judged = judge(name, user, code, now); !judged) return done(judged.error());
+  if (Result<> judged = judge(name, user, code, from, now); !judged) return done(judged.error());
   std::uint64_t change = ++user.change;
   auto limit = std::make_unique<base::Timer>(loop_);
   limit->after(kPatience, [this, name, change] {

@@ -29,9 +29,10 @@ enum class WithoutClock { check, skip, refuse };
 // not among the last kRemembered that were, and the log says so.
 class SecondFactor {
  public:
-  static constexpr std::size_t kRemembered = 32;           // steps of one user
-  static constexpr std::size_t kMostWrong = 5;             // codes of one user within kWrongTime
-  static constexpr std::chrono::seconds kWrongTime{60};    //
+  static constexpr std::size_t kRemembered = 32;  // steps of one user
+  // Wrong codes that are looked at; guessing gets at most 50 x 3 of the 10^6 codes a day, 0.015 %.
+  static constexpr std::size_t kMostWrongMinute = 5, kMostWrongHour = 20, kMostWrongDay = 50;
+  static constexpr std::size_t kMostSources = 16;          // good ones of one user with a budget of their own
   static constexpr base::milliseconds kPatience{5000};     // with the disk
   static constexpr base::Micros kBehind = 30 * 1'000'000;  // of the newest time known: no fault of the clock
 
@@ -59,17 +60,34 @@ class SecondFactor {
   // once. An Error (Fault::denied, Fault::config) refuses the login and is for the journal.
   base::Result<Need> need(const std::string& user, base::Micros now = base::wall_now()) const;
 
+  // Where a code comes from: base::source_of() of the peer, and whether the user logged in from there before.
+  struct From {
+    std::string source;
+    bool known_source = false;
+  };
+  // What was given with the right key and let nobody in, since the user's last login.
+  struct Wrong {
+    std::size_t codes = 0;
+    std::string last_source;  // printable
+  };
+  // For a login that succeeded: the codes are told once. A sign that the key is in other hands.
+  Wrong take_wrong(const std::string& user);
+
   // Judges a code, as it was typed (spaces are left out). `done` gets success after what was taken is on the
   // disk, or at the latest after kPatience (the log says so then); an Error (Fault::denied, Fault::config)
-  // says for the journal what was wrong. May call `done` before it returns; not at all when this has gone.
-  void check(const std::string& user, base::Bytes code, base::Micros now,
+  // says for the journal what was wrong. Wrong codes have a budget, counted in steady time for as long as the
+  // program runs: each known source of the user one of its own, all other sources one together. So who has
+  // stolen the key can keep the person out of new places only, not out of those they use. May call `done`
+  // before it returns; not at all when this has gone.
+  void check(const std::string& user, base::Bytes code, const From& from, base::Micros now,
              std::function<void(base::Result<>)> done);
 
  private:
   struct User;
   base::ClockState clock_at(base::Micros now) const;
   base::Result<Totp> read(const std::string& user) const;
-  base::Result<> judge(const std::string& name, User& user, base::Bytes code, base::Micros now);
+  base::Result<> judge(const std::string& name, User& user, base::Bytes code, const From& from,
+                       base::Micros now);
   void load(const std::string& name, User& user);
   void write_down(const std::string& name);
 

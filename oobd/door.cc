@@ -198,8 +198,9 @@ void Door::refuse(const std::string& peer, const std::string& user, const std::s
 }
 
 bool Door::is_full(const std::string& user) const {
-  auto of_user = std::count_if(connections_.begin(), connections_.end(),
-                               [&](const auto& each) { return each.second.who.user == user; });
+  auto of_user = std::count_if(connections_.begin(), connections_.end(), [&](const auto& each) {
+    return !each.second.awaits_code && each.second.who.user == user;
+  });
   return static_cast<std::uint32_t>(of_user) >= limits_.per_user;
 }
 
@@ -262,16 +263,20 @@ void Door::coded(const base::wire::Code& code) {
   if (at == connections_.end() || !at->second.awaits_code || at->second.code_judged)
     return base::log("front: a code that nobody asked for");
   at->second.code_judged = true;
-  second_factor_.check(at->second.who.user, code.code, base::wall_now(),
+  const std::string& user = at->second.who.user;
+  std::string source = base::source_of(at->second.asked.peer);
+  second_factor_.check(user, code.code, {source, good_sources_.is_good(user, source)}, base::wall_now(),
                        life_.wrap([this, connection = code.connection, number = code.number](
                                       const Result<>& right) { judged(connection, number, right); }));
 }
 
-void Door::judged(std::uint64_t number, std::uint32_t question, const Result<>& right) {
+void Door::judged(std::uint64_t number, std::uint32_t question, Result<> right) {
   auto at = connections_.find(number);
   if (at == connections_.end()) return;  // gone meanwhile
   Connection& connection = at->second;
   connection.code_judged = false;
+  if (right && is_full(connection.who.user))  // others came in while this one was asked
+    right = fail(Fault::denied, str(limits_.per_user, " connections are open (limits.per_user)"));
   base::wire::Verdict verdict;
   verdict.connection = number;
   verdict.number = question;
@@ -303,6 +308,12 @@ void Door::logged_in(std::uint64_t number, Connection& connection) {
         .with("key_id", connection.terms.key_id)
         .with("ca", connection.terms.ca);
   if (!connection.second_factor.empty()) entry.with("second_factor", connection.second_factor);
+  if (auth::SecondFactor::Wrong wrong = second_factor_.take_wrong(connection.who.user); wrong.codes > 0) {
+    entry.with("wrong_codes", static_cast<std::int64_t>(wrong.codes));
+    connection.notice += str(connection.notice.empty() ? "" : "; ", wrong.codes,
+                             wrong.codes == 1 ? " wrong code was" : " wrong codes were",
+                             " given with your key since your last login, the last from ", wrong.last_source);
+  }
   core_.journal.note(std::move(entry));
   std::string source = base::source_of(ask.peer);
   good_sources_.note(connection.who.user, connection.who.key, source, base::wall_now());

@@ -62,7 +62,7 @@ class Door {
   void asked(const base::wire::Ask& ask);
   void opened(const base::wire::OpenSession& open, base::Fd socket);
   void coded(const base::wire::Code& code);
-  void judged(std::uint64_t connection, std::uint32_t number, const base::Result<>& right);
+  void judged(std::uint64_t connection, std::uint32_t number, base::Result<> right);
   void forward(const base::wire::Forward& wish, base::Fd socket);
   void closed(std::uint64_t connection);
   void remarked(const base::wire::Remark& remark);

@@ -49,9 +49,10 @@ class SecondFactorTest : public testing::Test {
   static std::string wrong(std::int64_t i) { return code(1'000'000 + i); }
 
   // "" when the code is right.
-  std::string check(const std::string& code, Micros now = kNow, const std::string& user = "alice") {
+  std::string check(const std::string& code, Micros now = kNow, const std::string& user = "alice",
+                    const SecondFactor::From& from = {"192.0.2.9", false}) {
     std::optional<Result<>> got;
-    factor_->check(user, code, now, [&](Result<> result) { got = std::move(result); });
+    factor_->check(user, code, from, now, [&](Result<> result) { got = std::move(result); });
     EXPECT_TRUE(run_until(loop_, [&] { return got.has_value(); }));
     if (!got) return "no answer";
     return *got ? "" : got->error().what;
@@ -106,8 +107,8 @@ TEST_F(SecondFactorTest, TakesAStepOnceAndNoneBeforeIt) {
 TEST_F(SecondFactorTest, OneOfTwoAtTheSameMomentWins) {
   std::vector<std::string> got;
   auto note = [&](Result<> result) { got.push_back(result ? "in" : result.error().what); };
-  factor_->check("alice", code(kStep), kNow, note);
-  factor_->check("alice", code(kStep), kNow, note);
+  factor_->check("alice", code(kStep), {}, kNow, note);
+  factor_->check("alice", code(kStep), {}, kNow, note);
   EXPECT_TRUE(run_until(loop_, [&] { return got.size() == 2; }));
   EXPECT_THAT(got, testing::UnorderedElementsAre("in", kUsed));
 }
@@ -116,12 +117,12 @@ TEST_F(SecondFactorTest, WritesDownBeforeItSaysYes) {
   std::string there;
   bool answered = false;
   std::vector<int> order;
-  factor_->check("alice", code(kStep), kNow, [&](Result<>) {
+  factor_->check("alice", code(kStep), {}, kNow, [&](Result<>) {
     there = read_file(state_ + "/alice");
     order.push_back(1);
   });
   // This one comes while the first is being written, and waits for a write of its own.
-  factor_->check("alice", code(kStep + 1), kNow, [&](Result<>) {
+  factor_->check("alice", code(kStep + 1), {}, kNow, [&](Result<>) {
     answered = true;
     order.push_back(2);
   });
@@ -156,7 +157,7 @@ TEST_F(SecondFactorTest, LetsInWhenTheDiskHangs) {
   factor.adopt({{"alice", secret_}}, WithoutClock::check, 0);
   std::optional<Result<>> got;
   testing::internal::CaptureStderr();
-  factor.check("alice", code(kStep), kNow, [&](Result<> result) { got = std::move(result); });
+  factor.check("alice", code(kStep), {}, kNow, [&](Result<> result) { got = std::move(result); });
   EXPECT_TRUE(run_until(loop_, [&] { return got.has_value(); }));
   EXPECT_TRUE(got && *got);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the disk is too slow"));
@@ -164,7 +165,7 @@ TEST_F(SecondFactorTest, LetsInWhenTheDiskHangs) {
 
 TEST_F(SecondFactorTest, SaysNothingWhenItHasGone) {
   bool answered = false;
-  factor_->check("alice", code(kStep), kNow, [&](Result<>) { answered = true; });
+  factor_->check("alice", code(kStep), {}, kNow, [&](Result<>) { answered = true; });
   factor_.reset();
   EXPECT_TRUE(run_until(loop_, [&] { return !read_file(state_ + "/alice").empty(); }));
   for (int i = 0; i < 2; ++i) {  // what the write had to say is heard by then
@@ -231,6 +232,46 @@ TEST_F(SecondFactorTest, LooksAtFiveWrongCodesAMinute) {
   moment_ += std::chrono::seconds(10);
   EXPECT_EQ(check(code(kStep)), "");
   for (int i = 0; i < 9; ++i) EXPECT_EQ(check(code(kStep)), kUsed);  // an old one is no guess
+}
+
+TEST_F(SecondFactorTest, StrangersDoNotUseUpTheBudgetOfAKnownSource) {
+  const SecondFactor::From thief{"198.51.100.1", false}, other{"198.51.100.2", false},
+      home{"192.0.2.9", true};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(check(wrong(i), kNow, "alice", thief), "wrong code");
+  EXPECT_THAT(check(code(kStep), kNow, "alice", other), HasSubstr("not looked at"));  // one budget for all
+  EXPECT_EQ(check(code(kStep), kNow, "alice", home), "");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(check(wrong(i), kNow, "alice", home), "wrong code");
+  EXPECT_THAT(check(code(kStep + 1), kNow, "alice", home), HasSubstr("not looked at"));
+  EXPECT_EQ(check(code(kStep + 1), kNow, "alice", {"192.0.2.10", true}), "");
+}
+
+TEST_F(SecondFactorTest, LooksAtTwentyWrongCodesAnHourAndFiftyADay) {
+  int hour = 0, day = 0;
+  std::string why;
+  for (int minute = 0; minute < 24 * 60; ++minute) {
+    for (int i = 0; i < 6; ++i) {
+      if (check(wrong(i)) != "wrong code") continue;
+      ++day;
+      if (minute < 60) ++hour;
+    }
+    if (minute == 30) why = check(wrong(0));
+    moment_ += std::chrono::minutes(1);
+    if (minute == 30 || minute == 600) adopt();  // a reload forgives nothing
+  }
+  EXPECT_EQ(hour, 20);
+  EXPECT_EQ(day, 50);
+  EXPECT_EQ(why, "not looked at: 20 wrong codes within an hour");
+}
+
+TEST_F(SecondFactorTest, TellsOnceHowManyWrongCodesThereWere) {
+  for (int i = 0; i < 7; ++i) check(wrong(i), kNow, "alice", {"198.51.100.1", false});
+  check(wrong(0), kNow, "alice", {"198.51.100.2", false});
+  EXPECT_EQ(factor_->take_wrong("bob").codes, 0u);
+  SecondFactor::Wrong wrong = factor_->take_wrong("alice");
+  EXPECT_EQ(wrong.codes, 8u);
+  EXPECT_EQ(wrong.last_source, "198.51.100.2");
+  EXPECT_EQ(factor_->take_wrong("alice").codes, 0u);
+  EXPECT_EQ(factor_->take_wrong("carol").codes, 0u);
 }
 
 TEST_F(SecondFactorTest, AsksByTheClockThatIsThere) {
