@@ -118,6 +118,9 @@ def test_a_wrong_code_lets_nobody_in(coded):
     screen.type(code() + "\r")
     screen.expect(r"oobd \d")
     screen.ends(0)
+    assert "3 wrong codes were given with your key since your last login, the last from " in screen.text
+    until("the journal has the login", daemon.logins)
+    assert daemon.logins()[0]["wrong_codes"] == 3
 
 
 def test_a_script_without_a_code_is_refused_at_once(coded):
