@@ -160,7 +160,9 @@ Admission::Verdict Admission::arrive(const std::string& source, Time now) {
   }
   const Stranger comer = stranger(source, now);
   Verdict verdict = room(comer, now);
-  if (verdict.answer == Answer::too_many_of_one || verdict.answer == Answer::too_many)
+  // Who comes takes no place that somebody waits for: of them all, next() chooses.
+  const bool in_turn = verdict.answer == Answer::enter && verdict.instead && !comer.good && !waiting_.empty();
+  if (in_turn || verdict.answer == Answer::too_many_of_one || verdict.answer == Answer::too_many)
     verdict = room_to_wait(comer, now);
   bool comes_in = verdict.answer == Answer::enter || verdict.answer == Answer::wait;
   figures_.too_many += !comes_in || verdict.instead != 0;
@@ -183,11 +185,18 @@ void Admission::wait(std::uint64_t connection, const std::string& source, Time n
 Admission::Verdict Admission::next(Time now, std::uint64_t& who) {
   if (waiting_.empty()) return {Answer::wait};
   for (bool wasted : {false, true}) {
+    bool none = false;  // no place for any of these, from whatever network
     for (Stage stage : {Stage::heard, Stage::silent}) {
       for (auto each = waiting_.rbegin(); each != waiting_.rend(); ++each) {
-        if ((each->second.wasted && !each->second.good) != wasted) continue;
-        Verdict verdict = room(each->second, now);
-        if (verdict.answer != Answer::enter || look_(each->first) != stage) continue;
+        const Stranger& comer = each->second;
+        if ((comer.wasted && !comer.good) != wasted) continue;
+        const bool of_one = count(of_source_, comer.source) >= limits_.most_per_source + comer.good;
+        if ((none && !of_one && !comer.good) || look_(each->first) != stage) continue;
+        Verdict verdict = room(comer, now);
+        if (verdict.answer != Answer::enter) {
+          none = none || (!of_one && !comer.good && count(of_network_, comer.network) < kCrowd);
+          continue;
+        }
         who = each->first;
         return verdict;
       }

@@ -87,6 +87,7 @@ class Front final : public House {
   void begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, const std::string& source);
   void make_room(std::uint64_t instead);
   void admit_waiting();
+  void admit_soon();
   Admission::Stage stage_of(std::uint64_t id) const;
   void tell_figures(Clock::time_point now);
   void look_soon();
@@ -123,6 +124,7 @@ class Front final : public House {
     std::string source;
   };
   std::unordered_map<std::uint64_t, Waiting> waiting_;
+  bool admit_posted_ = false;
   base::wire::Figures told_;
   // What was refused since the last remark on it: one line a minute of each, whatever the flood.
   struct Refused {
@@ -326,7 +328,7 @@ void Front::arrive(Fd socket, const sockaddr_storage& peer) {
       if (verdict.instead) make_room(verdict.instead);
       admission_.wait(++next_id_, source, now);
       waiting_.emplace(next_id_, Waiting{std::move(socket), peer, std::move(source)});
-      return;
+      return admit_soon();
     case Admission::Answer::penalised:
       ++kept_out_.count;
       kept_ = std::move(source);
@@ -408,9 +410,18 @@ void Front::admit_waiting() {
   }
 }
 
+// Later: this is called in the middle of a connection's work. Once for all who come in a turn.
+void Front::admit_soon() {
+  if (waiting_.empty() || std::exchange(admit_posted_, true)) return;
+  loop_.post([this] {
+    admit_posted_ = false;
+    admit_waiting();
+  });
+}
+
 void Front::logged_in(std::uint64_t id) {
   admission_.logged_in(id);
-  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
+  admit_soon();
 }
 
 void Front::ended(std::uint64_t id) {
@@ -419,8 +430,7 @@ void Front::ended(std::uint64_t id) {
   admission_.leave(id, found->second->offence(), Clock::now());
   connections_.erase(found);
   look_soon();
-  // Later: this is called in the middle of a connection's work.
-  if (!waiting_.empty()) loop_.post([this] { admit_waiting(); });
+  admit_soon();
 }
 
 // --- the clock
