@@ -52,7 +52,7 @@ class Landlock : public ::testing::Test {
     test::write_file(file(), "old");
   }
   std::string file() const { return dir_ / "file"; }
-  LandlockTerms to(Access access) const { return {{{dir_.path(), access}}, false, false, false}; }
+  LandlockTerms to(Access access) const { return {{{dir_.path(), access}}, {}, false, false}; }
 
   TempDir dir_;
 };
@@ -102,7 +102,7 @@ TEST_F(Landlock, LetsUseDevicesAndMakeNothingBesideThem) {
 
 TEST_F(Landlock, LetsReadOneFileAndNotItsNeighbour) {
   test::write_file(dir_ / "other", "");
-  LandlockTerms terms{{{file(), Access::own}}, false, false, false};
+  LandlockTerms terms{{{file(), Access::own}}, {}, false, false};
   EXPECT_EQ(behind(terms, [&] { return ::open(file().c_str(), O_RDWR); }), kWell);
   EXPECT_EQ(behind(terms, [&] { return ::open((dir_ / "other").c_str(), O_RDONLY); }), kDenied);
 }
@@ -116,7 +116,7 @@ TEST_F(Landlock, PassesOverPlacesThatDoNotExist) {
 TEST_F(Landlock, FollowsSymlinksToPlaces) {
   std::string link = dir_ / "link";
   ASSERT_EQ(::symlink(file().c_str(), link.c_str()), 0);
-  LandlockTerms terms{{{link, Access::read}}, false, false, false};
+  LandlockTerms terms{{{link, Access::read}}, {}, false, false};
   EXPECT_EQ(behind(terms, [&] { return ::open(link.c_str(), O_RDONLY); }), kWell);
 }
 
@@ -143,15 +143,15 @@ TEST_F(Landlock, RefusesTcpUnlessItIsLeft) {
   };
   EXPECT_EQ(behind({}, bind), kDenied);
   EXPECT_EQ(behind({}, connect), kDenied);
-  EXPECT_EQ(behind({{}, true, false, false}, bind), kWell);
-  EXPECT_EQ(behind({{}, false, true, false}, connect), kWell);
+  EXPECT_EQ(behind({{}, {0}, false, false}, bind), kWell);
+  EXPECT_EQ(behind({{}, {}, true, false}, connect), kWell);
 }
 
 TEST_F(Landlock, SignalsNobodyOutsideUnlessItMayReachOut) {
   if (landlock_abi() < 6) GTEST_SKIP() << "this kernel's Landlock knows no signals";
   pid_t parent = ::getpid();
   EXPECT_EQ(behind({}, [&] { return ::kill(parent, 0); }), "Operation not permitted");
-  EXPECT_EQ(behind({{}, false, false, true}, [&] { return ::kill(parent, 0); }), kWell);
+  EXPECT_EQ(behind({{}, {}, false, true}, [&] { return ::kill(parent, 0); }), kWell);
 }
 
 TEST_F(Landlock, HoldsForChildrenAndThreads) {
@@ -177,7 +177,7 @@ TEST_F(Landlock, HoldsForChildrenAndThreads) {
 
 TEST_F(Landlock, SaysItsVersionOrWhatKeepsItOut) {
   auto says = [&](const std::function<std::string()>& what, const std::string& begin) {
-    LandlockTerms terms{{{"/proc", Access::read}}, false, false, false};
+    LandlockTerms terms{{{"/proc", Access::read}}, {}, false, false};
     return behind(terms, [&] {
       errno = EINVAL;
       return what().starts_with(begin) ? 0 : -1;

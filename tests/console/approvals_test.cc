@@ -171,7 +171,7 @@ TEST(Approvals, AreWithdrawnWhenTheAskerIsFoundGoneWhileItIsTold) {
                                                 .waits = [&](const std::string&) { told = true; }},
                                                [&](const base::Result<ApprovalPtr>&) { done = true; });
   ASSERT_TRUE(run_until(pair.loop, [&] { return written && !pair.core.approvals->waits(id); }));
-  EXPECT_TRUE(watcher.wait_for("power r* on is withdrawn; nothing was done"));
+  EXPECT_TRUE(watcher.wait_for("power r* on (r1 r2) is withdrawn; nothing was done"));
   EXPECT_EQ(watcher.out.find("waits for a second person"), std::string::npos) << watcher.out;
   EXPECT_EQ(watcher.err.find("waits for a second person"), std::string::npos) << watcher.err;
   EXPECT_FALSE(told || done);
