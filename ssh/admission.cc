@@ -198,6 +198,7 @@ Admission::Verdict Admission::next(Time now, std::uint64_t& who) {
           continue;
         }
         who = each->first;
+        figures_.too_many += verdict.instead != 0;
         return verdict;
       }
     }
