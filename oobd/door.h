@@ -50,7 +50,7 @@ class Door {
     std::string key;     // the blob
     std::string device;  // "alice:edge1"
     auth::KeyTerms terms;
-    base::wire::Ask asked;  // by which it came; its key is taken out
+    base::wire::Ask asked;   // by which it came; its key is taken out
     base::Micros since = 0;  // its key was judged by this time
     bool awaits_code = false;
     bool code_judged = false;     // a code of it is being looked at

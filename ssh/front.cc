@@ -303,8 +303,8 @@ void Front::accept_on(Listener& listener) {
       });
       return;
     }
-    // A front before this one may have shut it down. It would be readable for ever; the core opens another one
-    // before it starts the next front.
+    // A front before this one may have shut it down. It would be readable for ever; the core opens another
+    // one before it starts the next front.
     if (errno == EINVAL || errno == EBADF || errno == ENOTSOCK) {
       listener.broken = true;
       return remark(str("no longer listens on ", listener.address, ": ", base::system_error("accept").what));

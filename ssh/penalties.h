@@ -39,7 +39,8 @@ class Penalties {
   static constexpr std::chrono::seconds kRemembered{600};
   static constexpr std::size_t kMostRemembered = 8 * 1024;  // for IPv4 and IPv6 each
 
-  // `source` is base::source_of(); anything else is never kept out. `held`: how long it had a place.
+  // `source` is base::source_of(); anything else is never kept out, nor is this host itself (127.0.0.1, ::1).
+  // `held`: how long it had a place.
   void add(const std::string& source, Offence offence, base::milliseconds held, Time now);
   bool keeps_out(const std::string& source, Time now);
   // Whether it had a place before, for a second or more, and did not get in.

@@ -247,8 +247,8 @@ TEST(Session, AReloadThatTakesARightEndsARunningSendAndExpect) {
   board.core.policy = std::make_unique<auth::Policy>();
   for (auto& session : board.core.sessions) session->recheck();
   send.type("two");
-  EXPECT_EQ(send.wait(), 66);
-  EXPECT_EQ(expect.wait(), 66);
+  EXPECT_EQ(send.wait(), 77);
+  EXPECT_EQ(expect.wait(), 77);
   EXPECT_EQ(board.lines["r1"]->typed, "one");
 }
 

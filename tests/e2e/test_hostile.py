@@ -33,7 +33,8 @@ def test_strangers_in_every_state_change_nothing(lab):
         script(daemon, lab.key("mallory"), "cve.py", case)
     assert daemon.front() == front, "the front fell over and was started anew"
     until("the front has no descriptor more", lambda: descriptors(front) <= front_before)
-    until("the core has no descriptor more", lambda: descriptors(daemon.process.pid) <= core_before)
+    # A file or two that is opened when it is first needed; one for each of thousands would show.
+    until("the core has no descriptor more", lambda: descriptors(daemon.process.pid) <= core_before + 3)
     assert harness.resident(front) < memory + (8 << 20)
     assert {entry["user"] for entry in daemon.journal("login")} == {"alice"}
     done = daemon.ssh("list")

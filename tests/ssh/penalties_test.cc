@@ -37,6 +37,15 @@ TEST(Penalties, KeepOutWhoFailsAgainAndAgain) {
   EXPECT_EQ(penalties.kept_out(kNow + seconds(15)), 0u);
 }
 
+TEST(Penalties, SpareThoseWhoShareTheAddressOfATunnel) {
+  Penalties penalties;
+  for (int i = 0; i < 100; ++i)
+    for (const char* here : {"127.0.0.1", "::/64"}) penalties.add(here, Offence::refused, kBriefly, kNow);
+  EXPECT_FALSE(penalties.keeps_out("127.0.0.1", kNow));
+  EXPECT_FALSE(penalties.keeps_out("::/64", kNow));
+  EXPECT_EQ(penalties.size(kNow), 0u);
+}
+
 TEST(Penalties, AreTakenOffByTimeAlone) {
   Penalties penalties;
   for (int i = 0; i < 100; ++i) penalties.add("192.0.2.1", Offence::refused, kBriefly, kNow + i * seconds(5));
