@@ -297,10 +297,9 @@ def test_forwards_are_refused_at_once(lab):
     assert remote.seconds < AT_ONCE and stdio.seconds < AT_ONCE
     path = lab.path("forward")
     local = daemon.begin("-N", "-L", f"{path}:127.0.0.1:{daemon.port}", "oob")
-    until("ssh listens", lambda: os.path.exists(path))
     with socket.socket(socket.AF_UNIX) as one:
         one.settimeout(AT_ONCE)
-        one.connect(path)
+        until("ssh listens", lambda: one.connect_ex(path) == 0)  # the file is there before it does
         assert one.recv(64) == b""
     assert local.child.poll() is None, "the connection lives on"
 

@@ -4,6 +4,7 @@ GROUP is strangers (nobody has logged in), halfway (a key was right, a code is t
 "full" each number meets each state once, in a shape that rotates. Exit 0: nobody got what was not theirs, and no
 connection was left hanging. The last line: how many cases and connections there were.
 """
+import contextlib
 import collections, random, sys, time
 from raw_client import AUTH_SUCCESS, DATA, DONE, FAILURE, INFO_REQUEST, OPENED, UNIMPLEMENTED
 from raw_client import Ended, Raw, strange_key, text, u32, user_key
@@ -184,9 +185,10 @@ def part(raw, where):
 
 def no_version(raw, packet):
     """A packet in the place of the version line: at the most the server's own version comes."""
-    raw.send_bytes(packet)
-    raw.sock.shutdown(1)
     try:
+        raw.send_bytes(packet)
+        with contextlib.suppress(OSError):  # the server may have hung up already
+            raw.sock.shutdown(1)
         while True:
             raw.fill()
     except Ended:
