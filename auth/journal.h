@@ -3,9 +3,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
+#include "auth/signed_note.h"
 #include "base/disk.h"
 #include "base/loop.h"
 #include "base/result.h"
@@ -27,13 +29,23 @@ struct Entry {
   std::map<std::string, std::variant<std::string, std::int64_t>> fields;
 };
 
-// The audit trail: canonical JSON lines below DIR/journal/ (docs/formats.md), appended in order by the disk
-// thread.
+// The audit trail: canonical JSON lines below DIR/journal/, the leaves of a Merkle tree whose root is signed
+// (docs/formats.md, "Journal" and "Seal of the journal"), appended in order by the disk thread.
 class Journal {
  public:
+  static constexpr std::uint64_t kMostUnsealed = 16;  // records; then there is a checkpoint
+  static constexpr std::chrono::milliseconds kSealAfter{1000};
+
+  struct Options {
+    std::uint64_t reserve = 16 << 20;  // bytes of STATE/journal/reserve, let go when the disk is full
+    std::chrono::hours new_key_after{24};
+  };
+
   static constexpr std::chrono::seconds kPatience{10};  // with the disk, for a commit
 
   // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
+  static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
+                                                     std::string directory, Options options);
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
                                                      std::string directory);
   // The same over files that are open already: for tests whose disk fails.
@@ -55,6 +67,22 @@ class Journal {
   std::string trouble() const;
   // What open() cut off after the last whole record: for the entry that notes the start.
   std::int64_t dropped_bytes() const;
+
+  // A checkpoint over all that was noted and committed before this call, once it is on the disk; the newest
+  // there is where nothing has come since. Fault::journal: it can't be written or signed.
+  void seal(std::function<void(base::Result<Checkpoint>)> done);
+  // The newest that is on the disk; empty before the first.
+  const std::optional<SignedNote>& checkpoint() const;
+  std::string vkey() const;  // of the key that signs now
+  // Why this start began a new life of the journal ("12 records that were signed are missing: …"); empty when
+  // it went on with the one that was there, or there was none.
+  const std::string& loss() const;
+  // `what` runs on the loop after records have reached the files (not yet the disk), at most some times a
+  // second. For followers and exporters, which read by JournalReader. Ends with the handle.
+  using Handle = std::shared_ptr<void>;
+  [[nodiscard]] Handle on_growth(std::function<void()> what);
+  // Records that are in the files, and that are synced.
+  std::uint64_t written() const;
 
  private:
   struct State;

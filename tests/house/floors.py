@@ -8,12 +8,13 @@ import sources
 BELOW = {
     "base": set(),
     "auth": {"base"},
-    "console": {"base", "auth"},
-    "serial": {"base", "auth", "console"},
-    "ipmi": {"base", "auth", "console"},
-    "snapshot": {"base", "auth", "console"},
+    "audit": {"base", "auth"},
+    "console": {"base", "auth", "audit"},
+    "serial": {"base", "auth", "audit", "console"},
+    "ipmi": {"base", "auth", "audit", "console"},
+    "snapshot": {"base", "auth", "audit", "console"},
     "ssh": {"base"},
-    "oobd": {"base", "auth", "console", "serial", "ipmi", "snapshot", "ssh"},
+    "oobd": {"base", "auth", "audit", "console", "serial", "ipmi", "snapshot", "ssh"},
 }
 FOREIGN = {
     "libssh/": "ssh",

@@ -18,6 +18,7 @@ BRINGS = {
     "libssh": ["libssh-dev"],
     "re2": ["libre2-dev"],
     "tomlplusplus": ["libtomlplusplus-dev"],
+    "vterm": ["libvterm-dev"],
 }
 LIST = "cmake/debian-packages.txt"
 FIND = re.compile(r"\bfind_package\(\s*(\w+)([^)]*)\)|\bpkg_check_modules\(\s*\w+([^)]*)\)")
