@@ -16,6 +16,7 @@
 #include "base/unix_socket.h"
 #include "console/reports.h"
 #include "console/session.h"
+#include "oobd/config_hash.h"
 #include "oobd/core_sandbox.h"
 #include "ssh/front.h"
 
@@ -163,8 +164,9 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   core_->door.core_sandbox = std::move(sandbox);
   core_->door.host_keys = std::exchange(host_key_prints_, {});
   door_->adopt(*config_);
-  journal_->note(
-      auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()));
+  journal_->note(with_config_hash(
+      auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()),
+      config_file_, *config_));
   rights_.emplace(*core_);
   rights_->load(config_->state + "/grants", journal_written);
   rights_->adopt();
@@ -243,7 +245,7 @@ Result<std::string> Server::reload() {
   door_->end_lost_rights();
   rights_->look();
   base::log(said);
-  journal_->note(auth::Entry("reload").with("text", said));
+  journal_->note(with_config_hash(auth::Entry("reload").with("text", said), config_file_, *config_));
   notify("READY=1");
   return said;
 }
