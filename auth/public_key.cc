@@ -3,13 +3,13 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <memory>
 
+#include "base/sha256.h"
 #include "base/wire.h"
 
 namespace oob::auth {
@@ -164,9 +164,7 @@ bool decode_base64(std::string_view text, std::string& bytes) {
 }
 
 std::string fingerprint_of(Bytes blob) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(blob.data()), blob.size(), digest);
-  std::string text = base::base64(Bytes(reinterpret_cast<const char*>(digest), sizeof digest));
+  std::string text = base::base64(base::sha256(blob));
   text.erase(text.find_last_not_of('=') + 1);
   return "SHA256:" + text;
 }

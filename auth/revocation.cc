@@ -8,6 +8,7 @@
 #include "auth/certificate.h"
 #include "auth/key_options.h"
 #include "auth/krl.h"
+#include "base/sha256.h"
 #include "base/wire.h"
 
 namespace oob::auth {
@@ -15,6 +16,7 @@ namespace oob::auth {
 using base::Bytes;
 using base::printable;
 using base::Result;
+using base::sha256;
 using base::str;
 
 namespace {
@@ -29,12 +31,6 @@ std::size_t to_space(std::string_view text) {
 }
 
 const unsigned char* raw(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
-
-std::string sha256(Bytes bytes) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(raw(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
-}
 
 std::string sha1(Bytes bytes) {
   std::string digest(SHA_DIGEST_LENGTH, '\0');

@@ -6,10 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/sha.h>
 
 #include <memory>
 
+#include "base/sha256.h"
 #include "base/wire.h"
 
 namespace oob::auth {
@@ -19,6 +19,7 @@ using base::fail;
 using base::Fault;
 using base::printable;
 using base::Result;
+using base::sha256;
 using base::str;
 using base::wire::Reader;
 using base::wire::Writer;
@@ -110,12 +111,6 @@ bool check_ed25519(Reader& fields, Bytes message, Bytes signature) {
   Bytes point = fields.text();
   Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(point), point.size()), EVP_PKEY_free);
   return signature.size() == 64 && verified(key, nullptr, message, signature);
-}
-
-std::string sha256(Bytes bytes) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(raw(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
 }
 
 // What a FIDO key signs in the message's place (PROTOCOL.u2f, Signature Formats).

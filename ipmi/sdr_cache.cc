@@ -1,12 +1,12 @@
 #include "ipmi/sdr_cache.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/fd.h"
+#include "base/sha256.h"
 #include "base/whole_file.h"
 #include "ipmi/wire.h"
 
@@ -17,14 +17,6 @@ constexpr char kMagic[] = "OOBDSDR\x01";
 constexpr std::size_t kMagicSize = 8;
 constexpr std::size_t kSumSize = 32;
 constexpr std::size_t kMostFile = kMostSdrBytes + 2 * kMostSdrs + 1024;
-
-// Empty when OpenSSL fails, which no file's sum is.
-std::string sha256(Bytes bytes) {
-  unsigned char sum[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), sum, &size, EVP_sha256(), nullptr) != 1) return {};
-  return std::string(reinterpret_cast<const char*>(sum), size);
-}
 
 base::Error broken(const char* what) {
   return base::fail(base::Fault::failed, base::str("sensor record cache: ", what));
@@ -49,14 +41,14 @@ std::string SdrCache::encode() const {
     put16(file, static_cast<std::uint16_t>(record.size()));
     file += record;
   }
-  return file + sha256(file);
+  return file + base::sha256(file);
 }
 
 base::Result<SdrCache> SdrCache::decode(Bytes file) {
   if (file.size() < kMagicSize + 1 + kSumSize) return broken("cut short");
   if (file.substr(0, kMagicSize) != Bytes(kMagic, kMagicSize)) return broken("not one of ours");
   Bytes rest = file.substr(0, file.size() - kSumSize);
-  if (sha256(rest) != file.substr(rest.size())) return broken("wrong checksum");
+  if (base::sha256(rest) != file.substr(rest.size())) return broken("wrong checksum");
   rest.remove_prefix(kMagicSize);
   SdrCache cache;
   std::size_t device = get8(rest, 0);
