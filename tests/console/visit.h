@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -64,6 +65,19 @@ class Board {
 
   // The journal's lines so far.
   std::string journal_text() { return read_file(dir / "journal/000000000000.jsonl"); }
+  // Whether the journal comes to have `text`.
+  bool journalled(const std::string& text) {
+    return run_until(loop, [&] { return journal_text().find(text) != std::string::npos; });
+  }
+
+  // Whether the transcript of `device` comes to have `text` in its files, as output or as a mark.
+  bool in_the_files(const std::string& device, const std::string& text) {
+    return run_until(loop, [&] {
+      for (auto& file : std::filesystem::recursive_directory_iterator(dir / ("transcripts/" + device)))
+        if (file.is_regular_file() && read_file(file.path()).find(text) != std::string::npos) return true;
+      return false;
+    });
+  }
 
   TempDir dir;
   base::Loop loop;

@@ -38,6 +38,12 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
+std::size_t count(const std::string& text, const std::string& what) {
+  std::size_t times = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++times;
+  return times;
+}
+
 bool run_until(base::Loop& loop, std::function<bool()> condition, base::milliseconds limit) {
   auto deadline = base::Clock::now() + limit;
   bool held = false;

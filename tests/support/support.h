@@ -23,6 +23,9 @@ class TempDir {
 void write_file(const std::string& path, const std::string& text, unsigned mode = 0600);
 std::string read_file(const std::string& path);  // empty where there is none
 
+// How often `what` is in `text`; REQUIRES: it is not empty.
+std::size_t count(const std::string& text, const std::string& what);
+
 // Runs the loop until `condition` holds; false when it did not within `limit`. The condition is asked after
 // every few milliseconds at the latest.
 bool run_until(base::Loop& loop, std::function<bool()> condition,
