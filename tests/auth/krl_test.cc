@@ -19,7 +19,7 @@ std::string header() {
 std::string section(unsigned type, const std::string& body) {
   return Writer().u8(static_cast<std::uint8_t>(type)).text(body).take();
 }
-std::string fault(const std::string& content) {
+std::string krl_fault(const std::string& content) {
   RevocationFile file = parse_krl(content);
   if (file.faults.size() != 1) return "faults: " + std::to_string(file.faults.size());
   EXPECT_EQ(file.faults[0].line, 0u);
@@ -203,21 +203,22 @@ TEST_F(Krl, RefusesWhatItDoesNotKnow) {
     return header() + section(1, Writer().text(ca).text("").take() + section(type, body));
   };
   EXPECT_EQ(parse_krl(header()).faults.size(), 0u);
-  EXPECT_EQ(fault(std::string("SSHKRL\n\0\0\0\0\2", 12) + header().substr(12)),
+  EXPECT_EQ(krl_fault(std::string("SSHKRL\n\0\0\0\0\2", 12) + header().substr(12)),
             "KRL format version 2, known is 1 (from byte 0)");
-  EXPECT_EQ(fault(header().substr(0, 30)), "the KRL's header is cut off (from byte 0)");
-  EXPECT_EQ(fault(header() + '\1'), "the KRL is cut off in a section (from byte 0)");
-  EXPECT_EQ(fault(header() + section(6, "")), "KRL section 6 is not known (from byte 49)");
-  EXPECT_THAT(fault(header() + section(4, ca) + Writer().text("signature").take()),
+  EXPECT_EQ(krl_fault(header().substr(0, 30)), "the KRL's header is cut off (from byte 0)");
+  EXPECT_EQ(krl_fault(header() + '\1'), "the KRL is cut off in a section (from byte 0)");
+  EXPECT_EQ(krl_fault(header() + section(6, "")), "KRL section 6 is not known (from byte 49)");
+  EXPECT_THAT(krl_fault(header() + section(4, ca) + Writer().text("signature").take()),
               HasSubstr("the KRL is signed"));
-  EXPECT_THAT(fault(of_ca(0x24, "")), HasSubstr("KRL section 36 of certificates is not known"));
+  EXPECT_THAT(krl_fault(of_ca(0x24, "")), HasSubstr("KRL section 36 of certificates is not known"));
   std::string optional = Writer().text("x@example.com").u8(0).text("1").take();
   std::string critical = Writer().text("x@example.com").u8(1).text("1").take();
   EXPECT_EQ(parse_krl(header() + section(255, optional)).faults.size(), 0u);
   EXPECT_EQ(parse_krl(of_ca(0x39, optional)).faults.size(), 0u);
-  EXPECT_THAT(fault(header() + section(255, critical)), HasSubstr("critical extension 'x@example.com'"));
-  EXPECT_THAT(fault(of_ca(0x39, critical)), HasSubstr("critical extension 'x@example.com'"));
-  EXPECT_THAT(fault(header() + section(255, "x")), HasSubstr("an extension of the KRL has a wrong length"));
+  EXPECT_THAT(krl_fault(header() + section(255, critical)), HasSubstr("critical extension 'x@example.com'"));
+  EXPECT_THAT(krl_fault(of_ca(0x39, critical)), HasSubstr("critical extension 'x@example.com'"));
+  EXPECT_THAT(krl_fault(header() + section(255, "x")),
+              HasSubstr("an extension of the KRL has a wrong length"));
 }
 
 TEST_F(Krl, RefusesWhatIsNotWhatItClaims) {
@@ -225,29 +226,32 @@ TEST_F(Krl, RefusesWhatIsNotWhatItClaims) {
   auto of_ca = [&](unsigned type, const std::string& body) {
     return header() + section(1, Writer().text(ca).text("").take() + section(type, body));
   };
-  EXPECT_THAT(fault(header() + section(1, Writer().text("rubbish").text("").take())),
+  EXPECT_THAT(krl_fault(header() + section(1, Writer().text("rubbish").text("").take())),
               HasSubstr("is no public key"));
-  EXPECT_THAT(fault(header() + section(1, "x")), HasSubstr("cut off"));
-  EXPECT_THAT(fault(of_ca(0x20, Writer().u64(0).take())), HasSubstr("serials 0 to 0 are no range"));
-  EXPECT_THAT(fault(of_ca(0x20, "1234567")), HasSubstr("wrong length"));
-  EXPECT_THAT(fault(of_ca(0x21, Writer().u64(5).u64(4).take())), HasSubstr("serials 5 to 4 are no range"));
-  EXPECT_THAT(fault(of_ca(0x21, Writer().u64(5).u64(6).u8(0).take())), HasSubstr("wrong length"));
+  EXPECT_THAT(krl_fault(header() + section(1, "x")), HasSubstr("cut off"));
+  EXPECT_THAT(krl_fault(of_ca(0x20, Writer().u64(0).take())), HasSubstr("serials 0 to 0 are no range"));
+  EXPECT_THAT(krl_fault(of_ca(0x20, "1234567")), HasSubstr("wrong length"));
+  EXPECT_THAT(krl_fault(of_ca(0x21, Writer().u64(5).u64(4).take())),
+              HasSubstr("serials 5 to 4 are no range"));
+  EXPECT_THAT(krl_fault(of_ca(0x21, Writer().u64(5).u64(6).u8(0).take())), HasSubstr("wrong length"));
   auto bitmap = [&](std::uint64_t first, const std::string& bits) {
     return of_ca(0x22, Writer().u64(first).text(bits).take());
   };
   EXPECT_EQ(parse_krl(bitmap(0, "\2")).faults.size(), 0u);
-  EXPECT_THAT(fault(bitmap(0, "\3")), HasSubstr("holds 0"));
-  EXPECT_THAT(fault(bitmap(5, "")), HasSubstr("no positive number"));
-  EXPECT_THAT(fault(bitmap(5, "\xff")), HasSubstr("no positive number"));
-  EXPECT_THAT(fault(bitmap(5, std::string(2049, '\1'))), HasSubstr("no positive number of up to 2048 bytes"));
+  EXPECT_THAT(krl_fault(bitmap(0, "\3")), HasSubstr("holds 0"));
+  EXPECT_THAT(krl_fault(bitmap(5, "")), HasSubstr("no positive number"));
+  EXPECT_THAT(krl_fault(bitmap(5, "\xff")), HasSubstr("no positive number"));
+  EXPECT_THAT(krl_fault(bitmap(5, std::string(2049, '\1'))),
+              HasSubstr("no positive number of up to 2048 bytes"));
   EXPECT_EQ(parse_krl(bitmap(UINT64_MAX - 2, "\7")).faults.size(), 0u);
-  EXPECT_THAT(fault(bitmap(UINT64_MAX - 2, "\x0f")), HasSubstr("beyond 64 bits"));
-  EXPECT_THAT(fault(header() + section(3, Writer().text(std::string(19, 'x')).take())),
+  EXPECT_THAT(krl_fault(bitmap(UINT64_MAX - 2, "\x0f")), HasSubstr("beyond 64 bits"));
+  EXPECT_THAT(krl_fault(header() + section(3, Writer().text(std::string(19, 'x')).take())),
               HasSubstr("not 20 bytes"));
-  EXPECT_THAT(fault(header() + section(5, Writer().text(std::string(20, 'x')).take())),
+  EXPECT_THAT(krl_fault(header() + section(5, Writer().text(std::string(20, 'x')).take())),
               HasSubstr("not 32 bytes"));
-  EXPECT_THAT(fault(header() + section(2, Writer().text("").take())), HasSubstr("a key has a wrong length"));
-  EXPECT_THAT(fault(of_ca(0x23, "\1")), HasSubstr("a key id has a wrong length"));
+  EXPECT_THAT(krl_fault(header() + section(2, Writer().text("").take())),
+              HasSubstr("a key has a wrong length"));
+  EXPECT_THAT(krl_fault(of_ca(0x23, "\1")), HasSubstr("a key id has a wrong length"));
 }
 
 }  // namespace

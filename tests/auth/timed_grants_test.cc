@@ -13,7 +13,7 @@
 namespace oob::auth {
 namespace {
 
-constexpr base::Micros kNow = 1'795'000'000'000'000, kHour = 3'600'000'000;
+constexpr base::Micros kToday = 1'795'000'000'000'000, kHour = 3'600'000'000;
 
 struct Desk {
   // What add() came to.
@@ -33,7 +33,7 @@ struct Desk {
   std::string file = dir / "grants";
   base::Loop loop;
   base::Blocking blocking{loop};
-  Moment now{kNow, kNow, false};
+  Moment now{kToday, kToday, false};
 };
 
 TEST(TimedGrants, AllowWhatTheySayAndNoMore) {
@@ -55,7 +55,7 @@ TEST(TimedGrants, EndByTheWallClock) {
   TimedGrants grants;
   desk.write(grants);
   EXPECT_EQ(grants.next_end(desk.now) / 1'000'000, 3599);  // the monotonic clock went on a little
-  Moment last{kNow + kHour - 1, kNow + kHour - 1, false}, over{kNow + kHour, kNow + kHour, false};
+  Moment last{kToday + kHour - 1, kToday + kHour - 1, false}, over{kToday + kHour, kToday + kHour, false};
   EXPECT_TRUE(grants.allows("alice", Action::write, "edge1", last));
   EXPECT_TRUE(grants.end_due(last).empty());
   EXPECT_FALSE(grants.allows("alice", Action::write, "edge1", over));
@@ -97,8 +97,8 @@ TEST(TimedGrants, SurviveARestartAndKeepTheirNumbers) {
   const TimedGrant& grant = again.all()[0];
   EXPECT_EQ(grant.id, 1u);
   EXPECT_EQ(grant.by, "root");
-  EXPECT_EQ(grant.given, kNow);
-  EXPECT_EQ(grant.until, kNow + kHour);
+  EXPECT_EQ(grant.given, kToday);
+  EXPECT_EQ(grant.until, kToday + kHour);
   EXPECT_TRUE(again.allows("alice", Action::write, "edge1", desk.now));
   EXPECT_EQ(again.reserve("bob", {Action::watch}, "*", "root", kHour, desk.now)->id, 3u);
 }
@@ -110,7 +110,7 @@ TEST(TimedGrants, ThatEndedWhileTheDaemonWasDownAreOver) {
     ASSERT_TRUE(grants.open(desk.blocking, desk.file));
     desk.write(grants);
   }
-  Moment later{kNow + 2 * kHour, kNow + 2 * kHour, false};
+  Moment later{kToday + 2 * kHour, kToday + 2 * kHour, false};
   TimedGrants again;
   ASSERT_TRUE(again.open(desk.blocking, desk.file));
   again.begin(later);
@@ -125,7 +125,7 @@ TEST(TimedGrants, AreOverAfterARestartWithAClockThatIsWrong) {
     ASSERT_TRUE(grants.open(desk.blocking, desk.file));
     desk.write(grants);
   }
-  Moment wrong{5'000'000, kNow, true};
+  Moment wrong{5'000'000, kToday, true};
   TimedGrants again;
   ASSERT_TRUE(again.open(desk.blocking, desk.file));
   again.begin(wrong);
@@ -138,12 +138,12 @@ TEST(TimedGrants, RememberTheNewestTimeThatWasSeen) {
     TimedGrants grants;
     ASSERT_TRUE(grants.open(desk.blocking, desk.file));
     bool stored = false;
-    grants.set_seen(kNow, [&](const base::Result<>& result) { stored = result.has_value(); });
+    grants.set_seen(kToday, [&](const base::Result<>& result) { stored = result.has_value(); });
     ASSERT_TRUE(test::run_until(desk.loop, [&] { return stored; }));
   }
   TimedGrants again;
   ASSERT_TRUE(again.open(desk.blocking, desk.file));
-  EXPECT_EQ(again.seen(), kNow);
+  EXPECT_EQ(again.seen(), kToday);
 }
 
 TEST(TimedGrants, AreBounded) {

@@ -33,7 +33,7 @@ std::string digits(std::size_t count) {
   return text;
 }
 
-const std::string kSecret = base32(digits(20));  // of the standards' examples
+const std::string kExample = base32(digits(20));  // of the standards' examples
 
 std::string fault_of(Bytes text) {
   base::Result<Totp> totp = Totp::parse(text);
@@ -68,12 +68,12 @@ TEST(Totp, MakesTheCodesOfTheStandard) {  // RFC 6238, appendix B
 }
 
 TEST(Totp, HasSixDigitsUnlessToldOtherwise) {  // RFC 4226, appendix D
-  auto totp = Totp::parse(kSecret);
+  auto totp = Totp::parse(kExample);
   ASSERT_TRUE(totp);
   EXPECT_EQ(totp->digits(), 6);
   const char* codes[] = {"755224", "287082", "359152", "969429", "338314"};
   for (std::int64_t step = 0; step < 5; ++step) EXPECT_EQ(totp->code(step), codes[step]);
-  EXPECT_EQ(Totp::parse(str("otpauth://totp/?secret=", kSecret, "&digits=6"))->code(0), "755224");
+  EXPECT_EQ(Totp::parse(str("otpauth://totp/?secret=", kExample, "&digits=6"))->code(0), "755224");
 }
 
 TEST(Totp, AgreesWithAnotherProgram) {
@@ -102,14 +102,14 @@ TEST(Totp, AgreesWithAnotherProgram) {
 }
 
 TEST(Totp, TakesASecretAsPeopleAndAppsWriteIt) {
-  std::string lower = kSecret, apart;
+  std::string lower = kExample, apart;
   for (char& c : lower) c = static_cast<char>(std::tolower(c));
-  for (std::size_t at = 0; at < kSecret.size(); at += 4) apart += lower.substr(at, 4) + (at % 8 ? " " : "-");
+  for (std::size_t at = 0; at < kExample.size(); at += 4) apart += lower.substr(at, 4) + (at % 8 ? " " : "-");
   for (const std::string& text :
-       {kSecret + "\n", lower, apart + "\r\n", "  " + apart, "OTPAUTH://TOTP/A%20B?SECRET=" + lower,
-        "otpauth://totp/a?issuer=x&digits=6&secret=" + kSecret + "#x", "otpauth://totp/?secret=" + apart,
-        "otpauth://totp/a?secret=" + kSecret + "%3D%3d&image",
-        "otpauth://totp/a?algorithm=sha1&secret=" + kSecret}) {
+       {kExample + "\n", lower, apart + "\r\n", "  " + apart, "OTPAUTH://TOTP/A%20B?SECRET=" + lower,
+        "otpauth://totp/a?issuer=x&digits=6&secret=" + kExample + "#x", "otpauth://totp/?secret=" + apart,
+        "otpauth://totp/a?secret=" + kExample + "%3D%3d&image",
+        "otpauth://totp/a?algorithm=sha1&secret=" + kExample}) {
     auto totp = Totp::parse(text);
     ASSERT_TRUE(totp) << text << ": " << totp.error().what;
     EXPECT_EQ(totp->code(1), "287082") << text;
@@ -121,25 +121,25 @@ TEST(Totp, TakesASecretAsPeopleAndAppsWriteIt) {
 }
 
 TEST(Totp, SaysWhatIsWrongWithASecret) {
-  const std::string uri = "otpauth://totp/a?secret=" + kSecret;
+  const std::string uri = "otpauth://totp/a?secret=" + kExample;
   EXPECT_EQ(fault_of(""), "empty");
   EXPECT_EQ(fault_of(" \n"), "empty");
   EXPECT_EQ(fault_of(std::string(5000, 'A')), "longer than 4096 bytes");
-  EXPECT_EQ(fault_of(kSecret + "\n\" TOTP_AUTH\n"), "more than one line");
+  EXPECT_EQ(fault_of(kExample + "\n\" TOTP_AUTH\n"), "more than one line");
   EXPECT_EQ(fault_of("ABCDEFGH1JKLMNOP"), "character 9 of the secret is not base32 (A-Z and 2-7)");
   EXPECT_EQ(fault_of(std::string("ABCDEFGH\0JKLMNOP", 16)),
             "character 9 of the secret is not base32 (A-Z and 2-7)");
   EXPECT_EQ(fault_of("ABCDEFGH=JKLMNOP"), "the secret goes on after its padding");
-  EXPECT_EQ(fault_of(kSecret + "A"), "base32 is never 33 characters long: one is missing or too many");
-  EXPECT_EQ(fault_of(kSecret + "======="), "more padding than base32 ever has");
+  EXPECT_EQ(fault_of(kExample + "A"), "base32 is never 33 characters long: one is missing or too many");
+  EXPECT_EQ(fault_of(kExample + "======="), "more padding than base32 ever has");
   EXPECT_EQ(fault_of("ABCDEFGHIJKLMNO"), "a secret of 9 bytes; at least 10 are needed");
   EXPECT_EQ(fault_of("===="), "a secret of 0 bytes; at least 10 are needed");
   EXPECT_EQ(fault_of(base32(std::string(65, 'x'))), "the secret is longer than 64 bytes");
-  EXPECT_EQ(fault_of("otpauth://hotp/a?secret=" + kSecret + "&counter=1"),
+  EXPECT_EQ(fault_of("otpauth://hotp/a?secret=" + kExample + "&counter=1"),
             "an otpauth address that does not begin with otpauth://totp/");
   EXPECT_EQ(fault_of("otpauth://totp/a"), "an otpauth address without ?secret=");
   EXPECT_EQ(fault_of("otpauth://totp/a?issuer=b"), "an otpauth address without secret=");
-  EXPECT_EQ(fault_of(uri + "&secret=" + kSecret), "an otpauth address with two secret=");
+  EXPECT_EQ(fault_of(uri + "&secret=" + kExample), "an otpauth address with two secret=");
   EXPECT_EQ(fault_of(uri + "&digits=7"), "digits= is not 6 or 8");
   EXPECT_EQ(fault_of(uri + "&period=60"), "period= is not 30");
   EXPECT_EQ(fault_of(uri + "&algorithm=MD5"), "algorithm= is not SHA1, SHA256 or SHA512");
@@ -164,7 +164,7 @@ TEST(Totp, NeverSaysTheSecret) {
 }
 
 TEST(Totp, IsEmptyWhereItWasMovedFrom) {
-  auto one = Totp::parse(kSecret), other = Totp::parse(base32(digits(32)));
+  auto one = Totp::parse(kExample), other = Totp::parse(base32(digits(32)));
   ASSERT_TRUE(one && other);
   *other = std::move(*one);
   EXPECT_EQ(other->code(0), "755224");

@@ -34,9 +34,6 @@ struct Pair : Board {
         std::map<std::string, auth::Role>{{"two", two}, {"other", other}, {"all", all}});
     for (auto& session : core.sessions) session->recheck();
   }
-  bool journalled(const std::string& text) {
-    return run_until(loop, [&] { return journal_text().find(text) != std::string::npos; });
-  }
   std::string says(const std::string& user, const std::string& command, int status) {
     Visit visit(*this, user, command);
     EXPECT_EQ(visit.wait(), status) << user << ": " << command << "\n" << visit.out << visit.err;

@@ -9,6 +9,7 @@ namespace oob::console {
 
 using auth::Action;
 using test::Board;
+using test::count;
 using test::FakeChassis;
 using test::run_until;
 using test::Visit;
@@ -16,13 +17,10 @@ using Asked = std::vector<std::string>;
 
 namespace {
 
-struct Rack : Board {
-  Rack() {
+struct Logged : Board {
+  Logged() {
     allow({Action::watch, Action::power});
     bmc = &power("r1");
-  }
-  bool journalled(const std::string& text) {
-    return run_until(loop, [&] { return journal_text().find(text) != std::string::npos; });
   }
   FakeChassis* bmc;
 };
@@ -38,64 +36,58 @@ LogEvent event(unsigned id, base::Micros time = 1'700'000'000'000'000) {
   return event;
 }
 
-std::size_t count(const std::string& text, const std::string& what) {
-  std::size_t times = 0;
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++times;
-  return times;
-}
-
 }  // namespace
 
 TEST(Boot, SetsTheNextBootAndWritesItDown) {
-  Rack rack;
-  Visit visit(rack, "alice", "boot r1 pxe");
+  Logged board;
+  Visit visit(board, "alice", "boot r1 pxe");
   EXPECT_EQ(visit.wait(), 0);
   EXPECT_EQ(visit.out, "r1: the next boot is from the network (PXE)\n");
-  EXPECT_EQ(rack.bmc->asked, Asked{"boot pxe"});
-  EXPECT_NE(rack.journal_text().find("\"ev\":\"boot.request\""), std::string::npos);
-  EXPECT_TRUE(rack.journalled("\"ev\":\"boot.result\""));
+  EXPECT_EQ(board.bmc->asked, Asked{"boot pxe"});
+  EXPECT_NE(board.journal_text().find("\"ev\":\"boot.request\""), std::string::npos);
+  EXPECT_TRUE(board.journalled("\"ev\":\"boot.result\""));
 }
 
 TEST(Boot, RefusesOtherWordsRightsAndDevices) {
-  Rack rack;
-  Visit typo(rack, "alice", "boot r1 cdrm"), bob(rack, "bob", "boot r1 pxe"),
-      none(rack, "alice", "boot r2 pxe");
+  Logged board;
+  Visit typo(board, "alice", "boot r1 cdrm"), bob(board, "bob", "boot r1 pxe"),
+      none(board, "alice", "boot r2 pxe");
   EXPECT_EQ(typo.wait(), 64);
   EXPECT_EQ(typo.err, "oobd: boot: it is none, pxe, disk, cdrom or bios, not cdrm; did you mean 'cdrom'?\n");
   EXPECT_EQ(bob.wait(), 77);
   EXPECT_EQ(none.wait(), 69);
-  EXPECT_TRUE(rack.bmc->asked.empty());
+  EXPECT_TRUE(board.bmc->asked.empty());
 }
 
 TEST(Boot, AFaultOfTheBmcAndALostRightAreTold) {
-  Rack rack;
-  rack.bmc->refusal = base::fail(base::Fault::denied, "the BMC's user may not");
-  Visit visit(rack, "alice", "boot r1 disk");
+  Logged board;
+  board.bmc->refusal = base::fail(base::Fault::denied, "the BMC's user may not");
+  Visit visit(board, "alice", "boot r1 disk");
   EXPECT_EQ(visit.wait(), 77);
   EXPECT_EQ(visit.err, "oobd: r1: the BMC's user may not\n");
-  rack.bmc->holds = true;
-  Visit lost(rack, "alice", "boot r1 disk"), interrupted(rack, "alice", "boot r1 none", true);
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.bmc->held() == 2; }));
+  board.bmc->holds = true;
+  Visit lost(board, "alice", "boot r1 disk"), interrupted(board, "alice", "boot r1 none", true);
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.bmc->held() == 2; }));
   interrupted.type("\003");
   EXPECT_EQ(interrupted.wait(), 130);
   EXPECT_NE(interrupted.err.find("it goes on"), std::string::npos);
-  rack.allow({});
+  board.allow({});
   EXPECT_EQ(lost.wait(), 66);
 }
 
 TEST(Identify, IsOnUnlessToldOff) {
-  Rack rack;
-  Visit on(rack, "alice", "identify r1");
+  Logged board;
+  Visit on(board, "alice", "identify r1");
   EXPECT_EQ(on.wait(), 0);
-  Visit off(rack, "alice", "identify r1 off"), typo(rack, "alice", "identify r1 of");
+  Visit off(board, "alice", "identify r1 off"), typo(board, "alice", "identify r1 of");
   EXPECT_EQ(off.wait(), 0);
   EXPECT_EQ(typo.wait(), 64);
   EXPECT_EQ(off.out, "r1: the identify light is off\n");
-  EXPECT_EQ(rack.bmc->asked, (Asked{"identify on", "identify off"}));
+  EXPECT_EQ(board.bmc->asked, (Asked{"identify on", "identify off"}));
 }
 
 TEST(Sensors, AreATableOrJson) {
-  Rack rack;
+  Logged board;
   Sensor temp{.number = 1,
               .name = "CPU Temp",
               .type = "Temperature",
@@ -115,8 +107,8 @@ TEST(Sensors, AreATableOrJson) {
   psu.type = "Power Supply";
   psu.state = "ok";
   psu.asserted = {"Presence detected", "Failure detected"};
-  rack.bmc->sensor_list = {temp, psu};
-  Visit table(rack, "bob", "sensors r1"), json(rack, "bob", "sensors r1 --json");
+  board.bmc->sensor_list = {temp, psu};
+  Visit table(board, "bob", "sensors r1"), json(board, "bob", "sensors r1 --json");
   EXPECT_EQ(table.wait(), 0);
   EXPECT_EQ(
       table.out,
@@ -133,10 +125,10 @@ TEST(Sensors, AreATableOrJson) {
 }
 
 TEST(Sensors, ABmcThatNeverAnswersIsGivenUp) {
-  Rack rack;
-  rack.bmc->holds = true;
-  rack.core.chassis_patience = base::milliseconds(20);
-  Visit sensors(rack, "alice", "sensors r1"), sel(rack, "alice", "sel r1");
+  Logged board;
+  board.bmc->holds = true;
+  board.core.chassis_patience = base::milliseconds(20);
+  Visit sensors(board, "alice", "sensors r1"), sel(board, "alice", "sel r1");
   EXPECT_EQ(sensors.wait(), 69);
   EXPECT_EQ(sensors.err, "oobd: r1: no answer\n");
   EXPECT_EQ(sel.wait(), 69);
@@ -144,14 +136,14 @@ TEST(Sensors, ABmcThatNeverAnswersIsGivenUp) {
 }
 
 TEST(Sel, TellsOneRecordALine) {
-  Rack rack;
+  Logged board;
   LogEvent early = event(2, 12'000'000);
   early.since_boot = true;
   early.sensor = "Fan";
   early.text = "Lower Critical going low";
   early.asserted = false;
-  rack.bmc->log = {event(1), early, event(3, 0)};
-  Visit text(rack, "bob", "sel r1"), json(rack, "bob", "sel r1 --json");
+  board.bmc->log = {event(1), early, event(3, 0)};
+  Visit text(board, "bob", "sel r1"), json(board, "bob", "sel r1 --json");
   EXPECT_EQ(text.wait(), 0);
   EXPECT_EQ(text.out,
             "0001  2023-11-14T22:13:20Z  CPU Temp  Upper Critical going high  asserted\n"
@@ -167,67 +159,67 @@ TEST(Sel, TellsOneRecordALine) {
 }
 
 TEST(Sel, ALongLogWaitsForItsReader) {
-  Rack rack;
-  for (unsigned id = 1; id <= 4000; ++id) rack.bmc->log.push_back(event(id));
-  Visit visit(rack, "alice", "sel r1 --json");
+  Logged board;
+  for (unsigned id = 1; id <= 4000; ++id) board.bmc->log.push_back(event(id));
+  Visit visit(board, "alice", "sel r1 --json");
   EXPECT_EQ(visit.wait(), 0);
   EXPECT_EQ(count(visit.out, "\n"), 4000u);
 }
 
 TEST(Sel, IsInTheJournalBeforeItIsCleared) {
-  Rack rack;
-  for (unsigned id = 1; id <= 150; ++id) rack.bmc->log.push_back(event(id));
-  Visit bob(rack, "bob", "sel r1 --clear");
+  Logged board;
+  for (unsigned id = 1; id <= 150; ++id) board.bmc->log.push_back(event(id));
+  Visit bob(board, "bob", "sel r1 --clear");
   EXPECT_EQ(bob.wait(), 77);
-  rack.bmc->holds = true;
-  Visit visit(rack, "alice", "sel r1 --clear");
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.bmc->held() == 1; }));
-  rack.bmc->answer();
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.bmc->held() == 1; }));
-  EXPECT_EQ(rack.bmc->asked, (Asked{"events", "clear 150"}));
-  std::string journal = rack.journal_text();
+  board.bmc->holds = true;
+  Visit visit(board, "alice", "sel r1 --clear");
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.bmc->held() == 1; }));
+  board.bmc->answer();
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.bmc->held() == 1; }));
+  EXPECT_EQ(board.bmc->asked, (Asked{"events", "clear 150"}));
+  std::string journal = board.journal_text();
   EXPECT_EQ(count(journal, "\"ev\":\"sel.records\""), 3u);
   EXPECT_EQ(count(journal, "\"record_"), 150u);
   EXPECT_NE(journal.find("raw150 0096 2023-11-14T22:13:20Z CPU Temp: Upper Critical going high"),
             std::string::npos);
   EXPECT_NE(journal.find("\"ev\":\"sel.clear.request\""), std::string::npos);
-  rack.bmc->answer();
+  board.bmc->answer();
   EXPECT_EQ(visit.wait(), 0);
   EXPECT_EQ(visit.out, "r1: 150 records cleared\n");
-  EXPECT_TRUE(rack.journalled("\"ev\":\"sel.clear.result\""));
+  EXPECT_TRUE(board.journalled("\"ev\":\"sel.clear.result\""));
 }
 
 TEST(Sel, WhatComesMeanwhileIsReadAndWrittenDownToo) {
-  Rack rack;
-  rack.bmc->log = {event(1)};
-  rack.bmc->late = {event(2), event(3)};
-  Visit visit(rack, "alice", "sel r1 --clear --json");
+  Logged board;
+  board.bmc->log = {event(1)};
+  board.bmc->late = {event(2), event(3)};
+  Visit visit(board, "alice", "sel r1 --clear --json");
   EXPECT_EQ(visit.wait(), 0);
   EXPECT_EQ(visit.out, "{\"device\":\"r1\",\"cleared\":3}\n");
-  EXPECT_EQ(rack.bmc->asked, (Asked{"events", "clear 1", "events", "clear 2", "events", "clear 3"}));
-  EXPECT_EQ(count(rack.journal_text(), "\"record_"), 3u);
-  rack.bmc->log = {event(1)};
-  rack.bmc->late = {event(2), event(3), event(4)};
-  Visit never(rack, "alice", "sel r1 --clear");
+  EXPECT_EQ(board.bmc->asked, (Asked{"events", "clear 1", "events", "clear 2", "events", "clear 3"}));
+  EXPECT_EQ(count(board.journal_text(), "\"record_"), 3u);
+  board.bmc->log = {event(1)};
+  board.bmc->late = {event(2), event(3), event(4)};
+  Visit never(board, "alice", "sel r1 --clear");
   EXPECT_EQ(never.wait(), 75);
-  EXPECT_EQ(rack.bmc->log.size(), 4u);
+  EXPECT_EQ(board.bmc->log.size(), 4u);
 }
 
 TEST(Sel, ALostRightOrARemovedDeviceEndsItBeforeAnythingIsCleared) {
-  Rack rack;
-  rack.bmc->log = {event(1)};
-  rack.bmc->holds = true;
-  Visit lost(rack, "alice", "sel r1 --clear"), interrupted(rack, "alice", "sel r1 --clear", true);
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.bmc->held() == 2; }));
+  Logged board;
+  board.bmc->log = {event(1)};
+  board.bmc->holds = true;
+  Visit lost(board, "alice", "sel r1 --clear"), interrupted(board, "alice", "sel r1 --clear", true);
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.bmc->held() == 2; }));
   interrupted.type("\003");
   EXPECT_EQ(interrupted.wait(), 130);
   EXPECT_NE(interrupted.err.find("nothing was cleared"), std::string::npos);
-  rack.allow({Action::watch});
+  board.allow({Action::watch});
   EXPECT_EQ(lost.wait(), 77);
-  Visit watcher(rack, "alice", "sel r1"), sensors(rack, "alice", "sensors r1");
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.bmc->held() == 4; }));
-  rack.inventory.remove("r1", "taken out of the configuration");
-  rack.allow({Action::watch});
+  Visit watcher(board, "alice", "sel r1"), sensors(board, "alice", "sensors r1");
+  ASSERT_TRUE(run_until(board.loop, [&] { return board.bmc->held() == 4; }));
+  board.inventory.remove("r1", "taken out of the configuration");
+  board.allow({Action::watch});
   EXPECT_EQ(watcher.wait(), 66);
   EXPECT_EQ(sensors.wait(), 66);
 }

@@ -7,8 +7,8 @@
 namespace oob::console {
 namespace {
 
-struct Rack {
-  Rack() {
+struct Uplinked {
+  Uplinked() {
     edge1.name = "edge1";
     edge2.name = "edge2";
     edge2.is_protected = true;
@@ -28,7 +28,7 @@ bool confirmed(const std::string& given, const std::string& pattern,
 }  // namespace
 
 TEST(Confirm, AsksNothingForOneDeviceOrToSwitchOn) {
-  Rack rack;
+  Uplinked rack;
   EXPECT_EQ(confirmation_for("edge1", {&rack.edge1}, PowerAction::off, Inventory()).names, "");
   EXPECT_EQ(confirmation_for("edge1*", {&rack.edge1}, PowerAction::off, Inventory()).names, "");
   EXPECT_EQ(
@@ -38,7 +38,7 @@ TEST(Confirm, AsksNothingForOneDeviceOrToSwitchOn) {
 }
 
 TEST(Confirm, WantsAProtectedDeviceNamedAndSaysWhy) {
-  Rack rack;
+  Uplinked rack;
   for (PowerAction action : {PowerAction::off, PowerAction::cycle, PowerAction::reset, PowerAction::soft}) {
     Confirmation needed = confirmation_for("edge2", {&rack.edge2}, action, Inventory());
     EXPECT_EQ(needed.names, "edge2");
@@ -51,7 +51,7 @@ TEST(Confirm, WantsAProtectedDeviceNamedAndSaysWhy) {
 }
 
 TEST(Confirm, WantsAGlobAsGivenAndEachProtectedDeviceBesidesIt) {
-  Rack rack;
+  Uplinked rack;
   std::vector<const Device*> all = {&rack.edge1, &rack.edge2, &rack.uplink};
   Confirmation needed = confirmation_for("*", all, PowerAction::cycle, Inventory());
   EXPECT_EQ(needed.names, "*,edge2,uplink");
@@ -120,7 +120,7 @@ TEST(Confirm, DoesNotStandWhenADeviceIsGuardedBeforeTheAnswer) {
 }
 
 TEST(Confirm, RefusesANameOfSomethingElse) {
-  Rack rack;
+  Uplinked rack;
   auto other = confirms("edge2", {}, "edge1", {&rack.edge1});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().fault, base::Fault::usage);

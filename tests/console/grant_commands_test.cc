@@ -24,9 +24,6 @@ struct Desk : Board {
     EXPECT_EQ(visit.wait(), status) << user << ": " << command << "\n" << visit.out << visit.err;
     return visit.out + visit.err;
   }
-  bool journalled(const std::string& text) {
-    return run_until(loop, [&] { return journal_text().find(text) != std::string::npos; });
-  }
   RightsClock rights{core};
 };
 

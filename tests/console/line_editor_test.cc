@@ -98,8 +98,8 @@ std::vector<std::string> devices(std::string_view before) {
 }
 
 // A person at a terminal.
-struct Person {
-  explicit Person(unsigned columns = 80, bool plain = false)
+struct Typist {
+  explicit Typist(unsigned columns = 80, bool plain = false)
       : screen(columns), editor("oob> ", {columns, plain}, devices) {
     std::string out;
     editor.show(out);
@@ -135,11 +135,11 @@ struct Person {
   std::size_t sent = 0;
 };
 
-std::string entered(std::string_view keys) { return Person().entered(keys); }
+std::string entered(std::string_view keys) { return Typist().entered(keys); }
 
 TEST(LineEditor, GivesTheLineAtEnter) {
   for (std::string_view enter : {"\r", "\n", "\r\n"}) {
-    Person person;
+    Typist person;
     EXPECT_EQ(person.type(base::str("list", enter, "help", enter)), Event::line);
     EXPECT_EQ(person.events, "[list][help]");
     EXPECT_EQ(person.screen.rows, (std::vector<std::string>{"oob> list", "oob> help"}));
@@ -158,13 +158,13 @@ TEST(LineEditor, LeavesWhatFollowsAnEventToOthers) {
 }
 
 TEST(LineEditor, SendsNoMoreThanWhatWasTypedAtTheEnd) {
-  Person person;
+  Typist person;
   person.type("status");
   EXPECT_EQ(person.sent, 6u);
 }
 
 TEST(LineEditor, TellsInterruptAndEnd) {
-  Person person;
+  Typist person;
   EXPECT_EQ(person.type("abc\003"), Event::interrupt);
   EXPECT_EQ(person.screen.rows.back(), "oob> abc^C");
   EXPECT_EQ(person.type("x\004\177"), Event::none);
@@ -201,7 +201,7 @@ TEST(LineEditor, KnowsOneCharacterFromAnother) {
             "ab\xe4\xb8\xad"
             "c");
   EXPECT_EQ(entered("\xe4\xb8\xad\xc3\xb8\024"), "\xc3\xb8\xe4\xb8\xad");
-  Person person;
+  Typist person;
   person.type(
       "\xe4\xb8\xad"
       "b\002");
@@ -209,7 +209,7 @@ TEST(LineEditor, KnowsOneCharacterFromAnother) {
 }
 
 TEST(LineEditor, TakesNothingInThatDrivesATerminal) {
-  Person person;
+  Typist person;
   EXPECT_EQ(person.entered(std::string_view("a\xff\xc2\x9b\xe2\x80\xae\0\x1c"
                                             "b\xe4"
                                             "c",
@@ -227,7 +227,7 @@ TEST(LineEditor, IgnoresSequencesWhole) {
 }
 
 TEST(LineEditor, RemembersLines) {
-  Person person;
+  Typist person;
   person.type("one\rtwo\rtwo\r  \rthree\r");
   EXPECT_EQ(person.editor.history().size(), 3u);
   EXPECT_EQ(person.entered("\033[A\033[A"), "two");
@@ -244,7 +244,7 @@ TEST(LineEditor, CompletesWords) {
   EXPECT_EQ(entered("attach ed\t1"), "attach edge1");
   EXPECT_EQ(entered("at\trel\t"), "attach relay1 ");
   EXPECT_EQ(entered("a x\002\002\t"), "attach x") << "no second blank";
-  Person person;
+  Typist person;
   EXPECT_EQ(person.entered("xyz\t"), "xyz");
   EXPECT_EQ(person.screen.bells, 1);
   LineEditor editor("> ", {}, [](std::string_view) {
@@ -256,14 +256,14 @@ TEST(LineEditor, CompletesWords) {
 }
 
 TEST(LineEditor, ListsCandidatesAtTheSecondTab) {
-  Person person(12);
+  Typist person(12);
   person.type("e\t");
   EXPECT_EQ(person.screen.row(), "oob> edge");
   EXPECT_TRUE(person.screen.rows.empty());
   person.type("\t");
   EXPECT_EQ(person.screen.rows, (std::vector<std::string>{"oob> edge", "edge1", "edge2"}));
   EXPECT_EQ(person.screen.row(), "oob> edge");
-  Person wide(80);
+  Typist wide(80);
   wide.type("\t");
   EXPECT_EQ(wide.screen.bells, 1);
   wide.type("\t");
@@ -285,7 +285,7 @@ TEST(LineEditor, BoundsTheList) {
 }
 
 TEST(LineEditor, ScrollsSidewaysInANarrowTerminal) {
-  Person person(20);
+  Typist person(20);
   std::string line;
   for (int i = 0; i < 60; ++i) line += static_cast<char>('a' + i % 26);
   person.type(line);
@@ -303,7 +303,7 @@ TEST(LineEditor, ScrollsSidewaysInANarrowTerminal) {
 
 TEST(LineEditor, LivesInATerminalThatIsTooNarrowForThePrompt) {
   for (unsigned columns : {1u, 4u, 7u, 9u}) {
-    Person person(std::max(columns, 4u));
+    Typist person(std::max(columns, 4u));
     EXPECT_EQ(person.entered("ab\xe4\xb8\xad"
                              "defghijk\001x"),
               "xab\xe4\xb8\xad"
@@ -313,7 +313,7 @@ TEST(LineEditor, LivesInATerminalThatIsTooNarrowForThePrompt) {
 }
 
 TEST(LineEditor, IsDrawnAgainAtAnotherSize) {
-  Person person(80);
+  Typist person(80);
   person.type("a long line that will not fit");
   std::string out;
   person.editor.resize(20, out);
@@ -324,7 +324,7 @@ TEST(LineEditor, IsDrawnAgainAtAnotherSize) {
 }
 
 TEST(LineEditor, MakesRoomForSomethingElse) {
-  Person person;
+  Typist person;
   person.type("abc\002");
   std::string out;
   person.editor.hide(out);
@@ -341,18 +341,18 @@ TEST(LineEditor, MakesRoomForSomethingElse) {
 }
 
 TEST(LineEditor, BoundsTheLine) {
-  Person person;
+  Typist person;
   std::string much(10000, 'a');
   EXPECT_EQ(person.entered(much), std::string(LineEditor::kMostLine, 'a'));
   EXPECT_GT(person.screen.bells, 0);
   // What is sent back is bounded by the screen, not by the square of what was typed.
-  Person other;
+  Typist other;
   other.type(much + "\001" + std::string(500, '\006'));
   EXPECT_LT(other.sent, 1000u);
 }
 
 TEST(LineEditor, SendsAPlainTerminalNoSequences) {
-  Person person(80, true);
+  Typist person(80, true);
   EXPECT_EQ(person.entered("lisx\177t\033[D\001 edge9\027\t\025show\t\t\tx\177"), "show");
   EXPECT_EQ(person.entered("\020\020\016\016two"), "two");
   EXPECT_EQ(person.entered("\xe4\xb8\xad\177e\t\t1"), "edge1");
@@ -404,7 +404,7 @@ TEST(LineEditor, GivesTheSameForAnySplit) {
     unsigned columns = 9 + random() % 40;
     bool plain = round % 5 == 0;
     if (plain) columns = 1000;
-    Person whole(columns, plain), single(columns, plain), pieces(columns, plain);
+    Typist whole(columns, plain), single(columns, plain), pieces(columns, plain);
     whole.type(typed);
     for (char c : typed) single.type(std::string_view(&c, 1));
     for (std::size_t at = 0; at < typed.size();) {
@@ -412,7 +412,7 @@ TEST(LineEditor, GivesTheSameForAnySplit) {
       pieces.type(std::string_view(typed).substr(at, size));
       at += size;
     }
-    for (Person* other : {&single, &pieces}) {
+    for (Typist* other : {&single, &pieces}) {
       ASSERT_EQ(other->events, whole.events) << base::printable(typed);
       ASSERT_EQ(other->screen.row(), whole.screen.row()) << base::printable(typed);
       ASSERT_EQ(other->screen.column, whole.screen.column) << base::printable(typed);

@@ -11,7 +11,7 @@ using test::Faults;
 using test::kAlways;
 using test::StepFaults;
 
-struct Fault {
+struct Wrong {
   std::string name;
   std::function<void(Faults&)> order;
 };
@@ -23,7 +23,7 @@ TEST_F(BmcFaults, AHandshakeGetsOverEachFaultThatComesOnce) {
     const char* name;
     StepFaults Faults::*faults;
   };
-  std::vector<Fault> all;
+  std::vector<Wrong> all;
   for (Step step : {Step{"Open Session", &Faults::open_session}, Step{"RAKP 2", &Faults::rakp1},
                     Step{"RAKP 4", &Faults::rakp3}}) {
     auto add = [&](const char* what, std::function<void(StepFaults&)> order) {
@@ -48,7 +48,7 @@ TEST_F(BmcFaults, AHandshakeGetsOverEachFaultThatComesOnce) {
   all.push_back({"only IPMI 2.0", [](Faults& of) { of.no_ipmi_15 = of.no_capabilities = true; }});
 
   std::vector<FarEnd*> fars;
-  for (const Fault& fault : all) {
+  for (const Wrong& fault : all) {
     fars.push_back(&far_end());
     fault.order(fars.back()->bmc.faults);
     near_end(*fars.back()).bmc.start();
@@ -63,7 +63,7 @@ TEST_F(BmcFaults, AHandshakeGetsOverEachFaultThatComesOnce) {
 
 // Each fault is there for some packets only, and a request that is asked again gets its answer.
 TEST_F(BmcFaults, ASessionGetsOverEachFaultThatComesOnce) {
-  const std::vector<Fault> all{
+  const std::vector<Wrong> all{
       {"not authenticated", [](Faults& of) { of.strip_authenticated = 1; }},
       {"not encrypted", [](Faults& of) { of.strip_encrypted = 1; }},
       {"neither", [](Faults& of) { of.strip_authenticated = of.strip_encrypted = 1; }},
@@ -104,7 +104,7 @@ TEST_F(BmcFaults, ASessionGetsOverEachFaultThatComesOnce) {
 
 // These do no harm, or protection does not depend on them: no request is asked twice.
 TEST_F(BmcFaults, ASessionLivesWithHarmlessFaultsForEver) {
-  const std::vector<Fault> all{
+  const std::vector<Wrong> all{
       {"each packet twice", [](Faults& of) { of.send_twice = kAlways; }},
       {"the one before once more", [](Faults& of) { of.replay_old = kAlways; }},
       {"two answers", [](Faults& of) { of.two_responses = kAlways; }},
@@ -112,7 +112,7 @@ TEST_F(BmcFaults, ASessionLivesWithHarmlessFaultsForEver) {
       {"wrong checksum, under a right auth code", [](Faults& of) { of.wrong_checksum = kAlways; }},
       {"both wrong", [](Faults& of) { of.wrong_checksum = of.wrong_header_checksum = kAlways; }},
   };
-  for (const Fault& fault : all) {
+  for (const Wrong& fault : all) {
     FarEnd& far = far_end();
     fault.order(far.bmc.faults);
     NearEnd& near = near_end(far);

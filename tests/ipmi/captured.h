@@ -1,10 +1,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "ipmi/rakp.h"
 #include "ipmi/wire.h"
+#include "tests/ipmi/unhex.h"
 
 // What went over UDP between ipmitool 1.8.19 (Debian 1.8.19-4+deb12u2) and a BMC made of pyghmi 1.5.34's
 // server classes with suite 17 added, `ipmitool -I lanplus -C SUITE -U ADMIN -P secretpy -vvvv chassis
@@ -12,14 +14,6 @@
 // plain messages were decrypted by `openssl enc -d -aes-128-cbc` (OpenSSL 3.0.22). Nothing here was made by
 // the code under test; k1_with_kg was not sent by anybody, Python computed it for the same exchange with kKg.
 namespace oob::test {
-
-inline std::string unhex(std::string_view digits) {
-  auto value = [](char digit) { return digit <= '9' ? digit - '0' : digit - 'a' + 10; };
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
-    bytes += static_cast<char>(value(digits[i]) << 4 | value(digits[i + 1]));
-  return bytes;
-}
 
 constexpr const char* kCapturedUser = "ADMIN";
 constexpr const char* kCapturedPassword = "secretpy";
@@ -106,6 +100,8 @@ inline Captured captured_suite_3() {
   captured.response_message = unhex("81047b20180100010000c6");
   return captured;
 }
+
+inline std::vector<Captured> both_suites() { return {captured_suite_3(), captured_suite_17()}; }
 
 inline ipmi::SessionKeys keys_of(const Captured& captured) {
   return {captured.suite, ipmi::Secret(captured.k1), ipmi::Secret(base::Bytes(captured.k2).substr(0, 16)),

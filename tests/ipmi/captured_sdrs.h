@@ -3,16 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
+#include "tests/ipmi/unhex.h"
 
 namespace oob::test {
-
-inline std::string unhex(base::Bytes text) {
-  std::string bytes;
-  for (std::size_t at = 0; at + 1 < text.size(); at += 2)
-    bytes += static_cast<char>(std::stoi(std::string(text.substr(at, 2)), nullptr, 16));
-  return bytes;
-}
 
 // `ipmitool sdr dump` of a repository made with sdrcomp (openipmi 2.0.33) and served by ipmi_sim.
 inline std::vector<std::string> captured_sdrs() {

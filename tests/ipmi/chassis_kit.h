@@ -24,7 +24,8 @@ using console::PowerOutcome;
 using console::PowerState;
 using Reply = test::FakeLink::Reply;
 
-constexpr std::uint8_t kStatus = 0x01, kControl = 0x02, kIdentify = 0x04, kSetBoot = 0x08, kGetBoot = 0x09;
+constexpr std::uint8_t kChassisStatus = 0x01, kControl = 0x02, kIdentify = 0x04, kSetBoot = 0x08,
+                       kGetBoot = 0x09;
 
 inline auth::Grant grant(auth::Action action = auth::Action::power) {
   return *auth::Policy().decide(auth::Policy::local(0), action, "edge1");
@@ -56,7 +57,7 @@ class AChassis : public testing::Test {
   std::optional<Reply> reply(const Request& request) {
     EXPECT_EQ(request.netfn, NetFn::chassis);
     switch (request.command) {
-      case kStatus: {
+      case kChassisStatus: {
         if (status_) return status_();
         std::string state = states_.front();
         if (states_.size() > 1) states_.pop_front();

@@ -15,7 +15,7 @@ TEST_F(AChassis, ReadsThePower) {
   ASSERT_TRUE(test::run_until(loop_, [&] { return told.ends_with("answer;"); }));
   EXPECT_EQ(told, "on;off;Fault 69: chassis status: fake: no answer;");
   EXPECT_EQ(changes_, "on>off ");
-  requests(kStatus, Link::Send::again);
+  requests(kChassisStatus, Link::Send::again);
   EXPECT_EQ(link_.asked.size(), 3u);
 }
 

@@ -87,7 +87,7 @@ struct FakeLog {
   }
 };
 
-struct World {
+struct LogWorld {
   base::Loop loop;
   base::Blocking blocking{loop};
   test::FakeLink link{loop};
@@ -96,7 +96,7 @@ struct World {
   ipmi::Sensors sensors{loop, blocking, link, ""};
   std::unique_ptr<EventLog> log = std::make_unique<EventLog>(loop, link, sensors);
 
-  World() {
+  LogWorld() {
     link.answer = [this](const ipmi::Request& request) {
       bool sel = request.netfn == ipmi::NetFn::storage && request.command >= 0x40;
       return sel ? bmc(request) : sdrs(request);
@@ -141,20 +141,20 @@ const std::string kChanged =
     "fake: event log: another event came meanwhile; nothing was cleared: read it first";
 
 TEST(EventLog, ReadsTheWholeLogWithNames) {
-  World world;
+  LogWorld world;
   EXPECT_EQ(world.read_ids(), "");
   world.bmc.add(5);
   world.bmc.add(9);
   world.bmc.add(7);
   auto got = world.read();
   ASSERT_TRUE(got);
-  EXPECT_EQ(World::ids(*got), "5 9 7");
+  EXPECT_EQ(LogWorld::ids(*got), "5 9 7");
   EXPECT_EQ((*got)[0].sensor, "CPU Temp");
   EXPECT_EQ((*got)[0].text, "Upper Critical going high: reading 98 > threshold 1 degrees C");
 }
 
 TEST(EventLog, ReadsWithoutNamesWhereThereAreNone) {
-  World world;
+  LogWorld world;
   world.sdrs.next[1] = 1;  // the chain of sensor records loops
   world.bmc.add(5);
   auto got = world.read();
@@ -163,7 +163,7 @@ TEST(EventLog, ReadsWithoutNamesWhereThereAreNone) {
 }
 
 TEST(EventLog, ReadsFromFirmwareWithWishes) {
-  World world;
+  LogWorld world;
   world.bmc.wants_reservation = true;
   world.bmc.knows_all = false;
   world.bmc.add(1);
@@ -175,13 +175,13 @@ TEST(EventLog, ReadsFromFirmwareWithWishes) {
 }
 
 TEST(EventLog, EndsChainsThatDoNotEnd) {
-  World world;
+  LogWorld world;
   for (std::uint16_t id = 1; id <= 4; ++id) world.bmc.add(id);
   world.bmc.next[3] = 2;
   EXPECT_EQ(world.read_ids(), "fake: event log: record chain loops at 0002h");
   world.bmc.next[3] = 0;
   EXPECT_EQ(world.read_ids(), "fake: event log: record chain loops at 0000h");
-  World endless;
+  LogWorld endless;
   endless.link.answer = [](const ipmi::Request& request) -> std::optional<Reply> {
     std::uint16_t id = ipmi::get16(request.data + std::string(4, '\0'), 2);
     std::string answer;
@@ -194,7 +194,7 @@ TEST(EventLog, EndsChainsThatDoNotEnd) {
 }
 
 TEST(EventLog, BeginsAgainWhenSomebodyClearsTheLogMeanwhile) {
-  World world;
+  LogWorld world;
   for (std::uint16_t id = 1; id <= 4; ++id) world.bmc.add(id);
   bool cleared = false;
   world.bmc.before = [&](const ipmi::Request& request) {
@@ -207,7 +207,7 @@ TEST(EventLog, BeginsAgainWhenSomebodyClearsTheLogMeanwhile) {
 }
 
 TEST(EventLog, SaysWhyARecordCannotBeRead) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.link.answer = [&](const ipmi::Request& request) -> std::optional<Reply> {
     if (request.command == 0x43) return Reply{0, std::string("\xff\xff\x01\x00\x02", 5)};
@@ -219,7 +219,7 @@ TEST(EventLog, SaysWhyARecordCannotBeRead) {
 }
 
 TEST(EventLog, ClearsWhatWasReadToTheEnd) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.bmc.add(2);
   world.bmc.erase_turns = 3;
@@ -236,7 +236,7 @@ TEST(EventLog, ClearsWhatWasReadToTheEnd) {
 }
 
 TEST(EventLog, DoesNotClearWhatNobodyHasRead) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.bmc.add(2);
   EXPECT_EQ(world.clear(1), kChanged);
@@ -249,7 +249,7 @@ TEST(EventLog, DoesNotClearWhatNobodyHasRead) {
 }
 
 TEST(EventLog, TellsWhenNobodyKnowsWhetherItWasCleared) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.link.answer = [&](const ipmi::Request& request) -> std::optional<Reply> {
     if (request.command == 0x47) return std::nullopt;
@@ -261,7 +261,7 @@ TEST(EventLog, TellsWhenNobodyKnowsWhetherItWasCleared) {
 }
 
 TEST(EventLog, LooksForItselfWhenTheBmcCannotTellHowFarItIs) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.bmc.add(2);
   world.link.answer = [&](const ipmi::Request& request) -> std::optional<Reply> {
@@ -273,7 +273,7 @@ TEST(EventLog, LooksForItselfWhenTheBmcCannotTellHowFarItIs) {
 }
 
 TEST(EventLog, SaysThatTheUserHasTooFewRights) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.link.answer = [&](const ipmi::Request& request) -> std::optional<Reply> {
     if (request.command == 0x47) return Reply{0xd4, {}};
@@ -286,7 +286,7 @@ TEST(EventLog, SaysThatTheUserHasTooFewRights) {
 }
 
 TEST(EventLog, PollsOnlyWhatIsNew) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   world.bmc.add(2);
   EXPECT_EQ(world.poll(), "");
@@ -300,7 +300,7 @@ TEST(EventLog, PollsOnlyWhatIsNew) {
 }
 
 TEST(EventLog, PollsALogThatOthersClear) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   EXPECT_EQ(world.poll(), "");
   world.bmc.clear();
@@ -314,7 +314,7 @@ TEST(EventLog, PollsALogThatOthersClear) {
 }
 
 TEST(EventLog, MissesNothingWhileTheBmcIsAway) {
-  World world;
+  LogWorld world;
   EXPECT_EQ(world.poll(), "");
   world.link.go_down("gone");
   world.bmc.add(1);
@@ -324,7 +324,7 @@ TEST(EventLog, MissesNothingWhileTheBmcIsAway) {
 }
 
 TEST(EventLog, DoesOneThingAtATime) {
-  World world;
+  LogWorld world;
   world.bmc.add(1);
   int done = 0, busy = 0;
   for (std::size_t i = 0; i < EventLog::kMostWaiting + 2; ++i)
@@ -337,7 +337,7 @@ TEST(EventLog, DoesOneThingAtATime) {
 }
 
 TEST(EventLog, CallsNobodyWhenItIsGone) {
-  World world;
+  LogWorld world;
   bool called = false;
   world.log->read([&](Result<Events>) { called = true; });
   world.log.reset();

@@ -9,11 +9,10 @@
 namespace oob::ipmi {
 namespace {
 
+using test::both_suites;
 using test::Captured;
 using test::keys_of;
 using test::payload_of;
-
-std::vector<Captured> both_suites() { return {test::captured_suite_3(), test::captured_suite_17()}; }
 
 Exchange exchange_of(const Captured& captured) {
   std::string rakp1 = payload_of(captured.rakp1), rakp2 = payload_of(captured.rakp2);

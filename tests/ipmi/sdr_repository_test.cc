@@ -13,7 +13,7 @@ using base::Result;
 using ipmi::SdrCache;
 using ipmi::SdrRepository;
 
-struct World {
+struct RepositoryWorld {
   base::Loop loop;
   base::Blocking blocking{loop};
   test::TempDir folder;
@@ -22,7 +22,7 @@ struct World {
   std::string cache = folder / "relay1.sdr";
   std::unique_ptr<SdrRepository> repository;
 
-  World() {
+  RepositoryWorld() {
     link.answer = [this](const ipmi::Request& request) { return bmc(request); };
     link.come_up();
     restart();
@@ -51,7 +51,7 @@ struct World {
 std::size_t size(const Result<SdrRepository::Records>& got) { return got ? (*got)->all().size() : 0; }
 
 TEST(SdrRepository, ReadsTheWholeChain) {
-  World world;
+  RepositoryWorld world;
   auto got = world.get();
   ASSERT_EQ(size(got), 11u);
   EXPECT_EQ((*got)->broken(), 0u);
@@ -60,26 +60,26 @@ TEST(SdrRepository, ReadsTheWholeChain) {
 
 TEST(SdrRepository, AsksForLessWhereTheBmcGivesLess) {
   for (std::size_t most : {31, 16, 15, 7, 4}) {
-    World world;
+    RepositoryWorld world;
     world.bmc.most_bytes = most;
     EXPECT_EQ(size(world.get()), 11u) << most;
   }
-  World world;
+  RepositoryWorld world;
   world.bmc.most_bytes = 3;
   EXPECT_EQ(world.error(), "fake: sensor records: 0000h: " + ipmi::completion_text(0xca));
 }
 
 TEST(SdrRepository, BeginsARecordAgainWhenTheReservationIsLost) {
-  World world;
+  RepositoryWorld world;
   world.bmc.lose_reservations = 5;
   EXPECT_EQ(size(world.get()), 11u);
-  World unlucky;
+  RepositoryWorld unlucky;
   unlucky.bmc.lose_reservations = 1000;
   EXPECT_EQ(unlucky.error(), "fake: sensor records: the reservation was lost 16 times");
 }
 
 TEST(SdrRepository, EndsChainsThatDoNotEnd) {
-  World world;
+  RepositoryWorld world;
   world.bmc.next[11] = 5;
   EXPECT_EQ(world.error(), "fake: sensor records: record chain loops at 0005h");
   world.bmc.next[11] = 11;
@@ -87,17 +87,17 @@ TEST(SdrRepository, EndsChainsThatDoNotEnd) {
   world.bmc.next[11] = 0;
   EXPECT_EQ(world.error(), "fake: sensor records: record chain loops at 0000h");
 
-  World endless;
+  RepositoryWorld endless;
   endless.bmc.records.assign(5000, std::string("\x01\0\x51\xc0\0", 5));
   EXPECT_EQ(endless.error(), "fake: sensor records: more than 4096 records or 256 KiB");
-  World fat;
+  RepositoryWorld fat;
   std::string record("\x01\0\x51\xc0\xf0", 5);
   fat.bmc.records.assign(2000, record + std::string(0xf0, 'x'));
   EXPECT_EQ(fat.error(), "fake: sensor records: more than 4096 records or 256 KiB");
 }
 
 TEST(SdrRepository, DoesWithoutARecordThatCannotBeRead) {
-  World world;
+  RepositoryWorld world;
   world.bmc.refused[3] = 0xff;
   world.bmc.refused[4] = 0xcb;
   auto got = world.get();
@@ -109,7 +109,7 @@ TEST(SdrRepository, DoesWithoutARecordThatCannotBeRead) {
 }
 
 TEST(SdrRepository, TakesRecordsThatAreShorterThanTheySay) {
-  World world;
+  RepositoryWorld world;
   world.bmc.records[2].resize(30);
   auto got = world.get();
   EXPECT_EQ(size(got), 10u);
@@ -117,13 +117,13 @@ TEST(SdrRepository, TakesRecordsThatAreShorterThanTheySay) {
 }
 
 TEST(SdrRepository, ReadsDeviceRecordsWhereThereIsNoRepository) {
-  World world;
+  RepositoryWorld world;
   world.bmc.device_only = true;
   EXPECT_EQ(size(world.get()), 11u);
 }
 
 TEST(SdrRepository, ReadsOnceUnlessTheTimeStampsChange) {
-  World world;
+  RepositoryWorld world;
   EXPECT_EQ(size(world.get()), 11u);
   world.bmc.pieces = 0;
   EXPECT_EQ(size(world.get()), 11u);
@@ -134,7 +134,7 @@ TEST(SdrRepository, ReadsOnceUnlessTheTimeStampsChange) {
 }
 
 TEST(SdrRepository, KeepsTheRecordsInAFileForTheNextStart) {
-  World world;
+  RepositoryWorld world;
   EXPECT_EQ(size(world.get()), 11u);
   world.wait_for_file();
   struct stat info {};
@@ -150,7 +150,7 @@ TEST(SdrRepository, KeepsTheRecordsInAFileForTheNextStart) {
 }
 
 TEST(SdrRepository, ReadsAnewWhenTheFileIsBroken) {
-  World world;
+  RepositoryWorld world;
   EXPECT_EQ(size(world.get()), 11u);
   world.wait_for_file();
   std::string whole = test::read_file(world.cache);
@@ -167,7 +167,7 @@ TEST(SdrRepository, ReadsAnewWhenTheFileIsBroken) {
 
 TEST(SdrRepository, DoesNotTrustAFileOfABmcWithoutAClock) {
   for (std::uint32_t none : {0u, 0xffffffffu}) {
-    World world;
+    RepositoryWorld world;
     world.bmc.addition = world.bmc.erase = none;
     EXPECT_EQ(size(world.get()), 11u);
     world.bmc.pieces = 0;
@@ -186,7 +186,7 @@ TEST(SdrRepository, DoesNotTrustAFileOfABmcWithoutAClock) {
 }
 
 TEST(SdrRepository, FailsWithTheLinkAndReadsAgainLater) {
-  World world;
+  RepositoryWorld world;
   world.link.go_down("fake: no answer");
   EXPECT_EQ(world.error(), "sensor records: fake: no answer");
   world.link.come_up();
@@ -194,7 +194,7 @@ TEST(SdrRepository, FailsWithTheLinkAndReadsAgainLater) {
 }
 
 TEST(SdrRepository, ServesAllWhoAskWithOneReading) {
-  World world;
+  RepositoryWorld world;
   int served = 0;
   for (int i = 0; i < 3; ++i)
     world.repository->get([&](Result<SdrRepository::Records> got) { served += size(got) == 11 ? 1 : 100; });

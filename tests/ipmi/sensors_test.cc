@@ -16,14 +16,14 @@ using ipmi::Sensors;
 using test::unhex;
 using Read = Result<std::vector<Sensor>>;
 
-struct World {
+struct SensorWorld {
   base::Loop loop;
   base::Blocking blocking{loop};
   test::FakeLink link{loop};
   test::FakeRecords bmc;
   std::unique_ptr<Sensors> sensors = std::make_unique<Sensors>(loop, blocking, link, "");
 
-  World() {
+  SensorWorld() {
     link.answer = [this](const ipmi::Request& request) { return bmc(request); };
     link.come_up();
     // What ipmi_sim 2.0.33 answered to `ipmitool raw 4 0x2d N` and `raw 4 0x27 N`.
@@ -62,7 +62,7 @@ std::string line(const Sensor& s) {
 }
 
 TEST(Sensors, ShowsWhatIpmitoolShows) {
-  World world;
+  SensorWorld world;
   auto got = world.read();
   ASSERT_TRUE(got);
   ASSERT_EQ(got->size(), 11u);
@@ -79,7 +79,7 @@ TEST(Sensors, ShowsWhatIpmitoolShows) {
 }
 
 TEST(Sensors, NamesTheWorstThresholdThatIsCrossed) {
-  World world;
+  SensorWorld world;
   const std::pair<const char*, const char*> states[] = {{"62c000", "ok"}, {"62c001", "nc"}, {"62c008", "nc"},
                                                         {"62c003", "cr"}, {"62c018", "cr"}, {"62c007", "nr"},
                                                         {"62c020", "nr"}, {"62c0", "ok"}};
@@ -90,7 +90,7 @@ TEST(Sensors, NamesTheWorstThresholdThatIsCrossed) {
 }
 
 TEST(Sensors, HasNoReadingWhereTheBmcHasNone) {
-  World world;
+  SensorWorld world;
   for (const char* reading : {"62e000", "628000", "62", ""}) {  // unavailable, not scanning, cut
     world.bmc.readings[1] = unhex(reading);
     Sensor sensor = world.read_one(0);
@@ -103,7 +103,7 @@ TEST(Sensors, HasNoReadingWhereTheBmcHasNone) {
 }
 
 TEST(Sensors, ShowsStatesThatHaveNoName) {
-  World world;
+  SensorWorld world;
   world.bmc.readings[32] = unhex("00c00240");
   EXPECT_EQ(world.read_one(10).asserted, (std::vector<std::string>{"Failure detected", "State 14"}));
   world.bmc.readings[32] = unhex("00c0");
@@ -111,7 +111,7 @@ TEST(Sensors, ShowsStatesThatHaveNoName) {
 }
 
 TEST(Sensors, TakesFixedThresholdsFromTheRecord) {
-  World world;
+  SensorWorld world;
   std::string& record = world.bmc.records[0];
   record[11] = static_cast<char>(record[11] | 0x0c);
   record[18] = 0x18;  // the upper non-critical and critical ones
@@ -121,7 +121,7 @@ TEST(Sensors, TakesFixedThresholdsFromTheRecord) {
 }
 
 TEST(Sensors, AsksForTheFactorsOfNonLinearSensors) {
-  World world;
+  SensorWorld world;
   world.bmc.records[0][23] = 0x70;
   world.bmc.factors[0x62] = unhex("63020000000000");  // M 2
   world.bmc.factors[0x50] = unhex("51030000000000");  // M 3
@@ -132,7 +132,7 @@ TEST(Sensors, AsksForTheFactorsOfNonLinearSensors) {
 }
 
 TEST(Sensors, LeavesOutWhatOthersOwn) {
-  World world;
+  SensorWorld world;
   world.bmc.records[0][5] = 0x22;  // another controller
   world.bmc.records[1][6] = 0x10;  // another channel
   world.bmc.records[3][5] = 0x41;  // system software
@@ -142,7 +142,7 @@ TEST(Sensors, LeavesOutWhatOthersOwn) {
 }
 
 TEST(Sensors, AsksEachAtItsLun) {
-  World world;
+  SensorWorld world;
   world.bmc.records[2][6] = 0x03;
   ASSERT_TRUE(world.read());
   bool at_3 = false, at_0 = false;
@@ -155,7 +155,7 @@ TEST(Sensors, AsksEachAtItsLun) {
 }
 
 TEST(Sensors, EndsWithTheLink) {
-  World world;
+  SensorWorld world;
   world.link.answer = [&](const ipmi::Request& request) -> std::optional<test::FakeLink::Reply> {
     if (request.command == 0x2d && request.data == "\x05") return std::nullopt;
     return world.bmc(request);
@@ -168,7 +168,7 @@ TEST(Sensors, EndsWithTheLink) {
 }
 
 TEST(Sensors, ServesAllWhoAskWithOneReading) {
-  World world;
+  SensorWorld world;
   std::size_t served = 0, refused = 0;
   for (std::size_t i = 0; i < Sensors::kMostWaiting + 1; ++i)
     world.sensors->read([&](Read got) {
@@ -184,7 +184,7 @@ TEST(Sensors, ServesAllWhoAskWithOneReading) {
 }
 
 TEST(Sensors, CallsNobodyWhenItIsGone) {
-  World world;
+  SensorWorld world;
   bool called = false;
   world.sensors->read([&](Read) { called = true; });
   world.sensors.reset();

@@ -9,11 +9,11 @@
 namespace oob::ipmi {
 namespace {
 
+using test::both_suites;
 using test::Captured;
 using test::payload_of;
 using test::unhex;
 
-std::vector<Captured> both_suites() { return {test::captured_suite_3(), test::captured_suite_17()}; }
 std::size_t code_size(const Captured& captured) { return captured.suite.id == 3 ? 12 : 16; }
 
 // Calls `decode` with `bytes` cut at every length and with every byte flipped; it must not crash, and refuses
