@@ -10,6 +10,7 @@
 
 #include "auth/policy.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace oob {
 
@@ -58,6 +59,7 @@ struct DeviceConfig {
   std::string model;          // empty: unknown
   bool is_protected = false;  // power only by name
   bool carries_oob = false;   // it powers or carries this board's own uplink
+  bool record_input = false;  // recordings of it have what was typed
   bool operator==(const DeviceConfig&) const = default;
 };
 
@@ -89,6 +91,34 @@ struct LimitsConfig {
   bool operator==(const LimitsConfig&) const = default;
 };
 
+// [audit]: what is kept for how long, and what happens when the disk fills.
+struct AuditConfig {
+  bool refuse = false;          // on_audit_failure = "refuse": no new sessions while nothing can be recorded
+  bool checkpoint_line = true;  // the last line of an interactive session
+  std::uint64_t reserve = 16 << 20;  // bytes, for the journal alone
+  // Of a kind: how long (0: for ever), how much (bytes, 0: any), and what a full disk never takes away.
+  struct Kept {
+    base::Micros keep = 0;
+    std::uint64_t most = 0, floor = 0;
+    bool operator==(const Kept&) const = default;
+  };
+  static constexpr base::Micros kDay = 86'400'000'000;
+  Kept recordings{90 * kDay, std::uint64_t{2} << 30, 64 << 20};
+  Kept transcripts{400 * kDay, 1 << 30, 64 << 20};              // of each device
+  Kept journal{400 * kDay, 1 << 30, 0};                         // a full disk takes nothing of it
+  unsigned disk_warn = 80, disk_shed = 90, disk_critical = 95;  // percent
+  bool operator==(const AuditConfig&) const = default;
+};
+
+// [syslog]: where the journal is sent (RFC 5425).
+struct SyslogConfig {
+  std::string server;            // numeric "192.0.2.50:6514", "[2001:db8::50]:6514", always with its port
+  std::string ca;                // absolute path: certificates (PEM) that sign the server's
+  std::string name;              // that the server's certificate must have
+  std::string certificate, key;  // absolute paths (PEM); both or none
+  bool operator==(const SyslogConfig&) const = default;
+};
+
 // The whole configuration, checked; paths are absolute.
 struct Config {
   std::vector<std::string> listen;
@@ -104,6 +134,8 @@ struct Config {
   Unsynchronised totp_unsynchronised = Unsynchronised::check;  // when the clock is not to be trusted
   bool sandbox = true;                                         // [server] sandbox: Landlock for the core
   LimitsConfig limits;
+  AuditConfig audit;
+  std::optional<SyslogConfig> syslog;
   std::map<std::string, UserConfig> users;
   std::map<std::string, auth::Role> roles;
   std::map<std::string, BmcConfig> bmcs;

@@ -14,7 +14,7 @@
 namespace oob {
 namespace {
 
-constexpr std::size_t kMostSecret = 4096;  // bytes; a password and no more
+constexpr std::size_t kMostSecret = 16 * 1024;  // bytes; a private key and no more
 
 base::Error reason(int number) {
   return base::fail(base::Fault::config, std::generic_category().message(number));

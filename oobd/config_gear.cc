@@ -51,25 +51,24 @@ void ConfigReader::read_bmc(const Member& bmc) {
   config_.bmcs[bmc.key] = std::move(config);
 }
 
-// The path of a file with a password or Kg key in it. "credential:NAME" is one that the service manager hands
-// over (systemd.exec(5), LoadCredential=).
-std::string ConfigReader::read_secret(const Node& value, std::string_view key) {
+// "credential:NAME" is a file that the service manager hands over (systemd.exec(5), LoadCredential=).
+std::string ConfigReader::secret_path(const Node& value, std::string_view key) {
   constexpr std::string_view kCredential = "credential:";
-  std::string file;
-  if (value.text.starts_with(kCredential)) {
-    std::string name = value.text.substr(kCredential.size());
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    if (!folder || name.empty() || name.find('/') != std::string::npos) {
-      faults_.add(value.place, base::str(key, ": ", in_quotes(value.text),
-                                         folder ? " names no credential"
-                                                : ": the service manager has handed over no credentials "
-                                                  "(LoadCredential= in the unit)"));
-      return file;
-    }
-    file = base::str(folder, "/", name);
-  } else {
-    file = path(value);
-  }
+  if (!value.text.starts_with(kCredential)) return path(value);
+  std::string name = value.text.substr(kCredential.size());
+  const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+  if (folder && !name.empty() && name.find('/') == std::string::npos) return base::str(folder, "/", name);
+  faults_.add(value.place, base::str(key, ": ", in_quotes(value.text),
+                                     folder ? " names no credential"
+                                            : ": the service manager has handed over no credentials "
+                                              "(LoadCredential= in the unit)"));
+  return {};
+}
+
+// The path of a file with a password, code secret or Kg key in it.
+std::string ConfigReader::read_secret(const Node& value, std::string_view key) {
+  std::string file = secret_path(value, key);
+  if (file.empty()) return file;
   base::Result<std::string> text = files_.read_secret(file);
   if (!text) {
     faults_.add(value.place, base::str(key, ": ", base::printable(text.error().what, kMostReason)));
@@ -100,6 +99,7 @@ void ConfigReader::read_device(const Member& device) {
     }
   }
   if (const Node* truth = get(table, "protected", Node::Kind::truth)) config.is_protected = truth->truth;
+  if (const Node* input = get(table, "record_input", Node::Kind::truth)) config.record_input = input->truth;
   if (const Node* carries = text(table, "carries")) {
     if (carries->text != "oob") {
       faults_.add(carries->place, base::str("carries ", in_quotes(carries->text),

@@ -37,6 +37,8 @@ ConfigOutcome ConfigReader::read(std::string_view text) {
 
   if (get(tree.root, "server", Node::Kind::table)) read_server(*tree.root.member("server"));
   if (get(tree.root, "limits", Node::Kind::table)) read_limits(*tree.root.member("limits"));
+  if (get(tree.root, "audit", Node::Kind::table)) read_audit(*tree.root.member("audit"));
+  if (get(tree.root, "syslog", Node::Kind::table)) read_syslog(*tree.root.member("syslog"));
   for (const Member* user : tables(tree.root, "user")) read_user(*user);
   for (const Member* role : tables(tree.root, "role")) read_role(*role);
   for (const Member* user : tables(tree.root, "user")) check_second_factor(*user);

@@ -28,6 +28,12 @@ class ConfigReader {
   void read_server(const Member& server);
   void read_trust(const Node& server);
   void read_limits(const Member& limits);
+  void read_audit(const Member& audit);
+  void read_size(const Node& table, std::string_view key, std::int64_t least, std::int64_t most,
+                 std::uint64_t& bytes);
+  void read_keep(const Node& table, std::string_view key, base::Micros& keep);
+  void read_levels(const Node& audit);
+  void read_syslog(const Member& syslog);
   void read_user(const Member& user);
   void check_second_factor(const Member& user);
   void read_role_terms(const Node& role, auth::Role& config);
@@ -38,6 +44,8 @@ class ConfigReader {
   void read_line(const Member& line, const std::string& device, LineConfig& config);
   void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
   void read_keys(const Node& value, const std::string& path);
+  // Where a value "credential:NAME" or a path leads; empty with a fault.
+  std::string secret_path(const Node& value, std::string_view key);
   std::string read_secret(const Node& value, std::string_view key);
   // The text of a file that decides who comes in, and its path; without a text there is a fault already.
   std::optional<std::string> read_trusted(const Node& value, std::string_view key, std::size_t most,

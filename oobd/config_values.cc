@@ -52,18 +52,29 @@ base::Result<> check_port(std::string_view text, unsigned least) {
   return {};
 }
 
-// The value of "16384", "64k", "1m"; false for anything else.
+}  // namespace
+
 bool take_size(std::string_view text, std::int64_t& bytes) {
   std::int64_t unit = 1;
-  if (!text.empty() && (text.back() == 'k' || text.back() == 'K')) unit = 1024;
-  if (!text.empty() && (text.back() == 'm' || text.back() == 'M')) unit = 1024 * 1024;
+  switch (text.empty() ? '\0' : text.back()) {
+    case 'k':
+    case 'K':
+      unit = 1024;
+      break;
+    case 'm':
+    case 'M':
+      unit = 1024 * 1024;
+      break;
+    case 'g':
+    case 'G':
+      unit = 1024 * 1024 * 1024;
+      break;
+  }
   if (unit > 1) text.remove_suffix(1);
   if (!base::parse_number(text, bytes) || bytes < 0 || bytes > INT64_MAX / unit) return false;
   bytes *= unit;
   return true;
 }
-
-}  // namespace
 
 std::string in_quotes(std::string_view text) { return base::str("'", base::printable(text, 200), "'"); }
 
@@ -190,6 +201,32 @@ base::Result<> check_bmc_host(std::string_view text) {
   auto port = check_port(rest.substr(1), 1);
   if (!port) return base::wrap(base::str("host ", in_quotes(text)), port.error());
   return {};
+}
+
+base::Result<std::string> parse_syslog_server(std::string_view text) {
+  constexpr const char* kPort = ":6514";  // RFC 5425, 4.1
+  if (numeric_host(text, AF_INET6)) {
+    return bad(base::str("server ", in_quotes(text), " is IPv6: write \"[", text, "]\""));
+  }
+  std::string_view rest = text;
+  if (!take_host(rest)) {
+    return bad(base::str("server ", in_quotes(text),
+                         " is not a numeric address like \"192.0.2.50:6514\" or \"[2001:db8::50]:6514\""));
+  }
+  if (rest.empty()) return base::str(text, kPort);
+  if (!rest.starts_with(':'))
+    return bad(base::str("server ", in_quotes(text), " has ", in_quotes(rest), " behind its address"));
+  auto port = check_port(rest.substr(1), 1);
+  if (!port) return base::wrap(base::str("server ", in_quotes(text)), port.error());
+  return std::string(text);
+}
+
+base::Result<> check_certificate_name(std::string_view name) {
+  constexpr std::size_t kMost = 253;  // RFC 1035, 2.3.4
+  bool right = !name.empty() && name.size() <= kMost;
+  for (char c : name) right = right && (is_letter(c) || is_digit(c) || is_sign(c) || c == ':');
+  if (right) return {};
+  return bad(base::str("name ", in_quotes(name), " is no host name or address that a certificate can have"));
 }
 
 base::Result<> check_bmc_user(std::string_view name) {

@@ -26,6 +26,9 @@ base::Result<> check_name(std::string_view name);
 // What a role's `on` may hold: a device name with * and ?.
 base::Result<> check_glob(std::string_view glob);
 
+// The value of "16384", "64k", "1m", "2g"; false for anything else.
+bool take_size(std::string_view text, std::int64_t& bytes);
+
 // Two characters, each as itself or, if it is a control character, as "^X": "^Ec".
 base::Result<std::string> parse_escape(std::string_view text);
 // "16384", "64k", "1m", between kLeastScrollback and kMostScrollback.
@@ -36,6 +39,10 @@ base::Result<std::size_t> check_scrollback(std::int64_t bytes);
 base::Result<> check_listen(std::string_view text);
 // "192.0.2.21", "[2001:db8::21]", each with or without ":PORT".
 base::Result<> check_bmc_host(std::string_view text);
+// "192.0.2.50", "[2001:db8::50]", each with or without ":PORT"; what is given back has its port.
+base::Result<std::string> parse_syslog_server(std::string_view text);
+// What is looked for in a certificate: a host name or an address.
+base::Result<> check_certificate_name(std::string_view name);
 // Up to 16 bytes of printable ASCII (IPMI 2.0, 22.28).
 base::Result<> check_bmc_user(std::string_view name);
 // 17 or 3 (IPMI 2.0, table 22-20).

@@ -6,6 +6,7 @@ namespace {
 constexpr Key kTopKeys[] = {
     {"server", Wants::table, true}, {"limits", Wants::table, false}, {"user", Wants::table, false},
     {"role", Wants::table, false},  {"bmc", Wants::table, false},    {"device", Wants::table, false},
+    {"audit", Wants::table, false}, {"syslog", Wants::table, false},
 };
 constexpr Key kServerKeys[] = {
     {"listen", Wants::texts, true},
@@ -24,12 +25,30 @@ constexpr Key kLimitsKeys[] = {
     {"connections", Wants::integer, false}, {"per_user", Wants::integer, false},
     {"channels", Wants::integer, false},    {"penalties", Wants::truth, false},
 };
+constexpr Key kAuditKeys[] = {
+    {"on_audit_failure", Wants::text, false},  {"checkpoint_line", Wants::truth, false},
+    {"reserve", Wants::size, false},           {"recordings_keep", Wants::text, false},
+    {"recordings_most", Wants::size, false},   {"recordings_floor", Wants::size, false},
+    {"transcripts_keep", Wants::text, false},  {"transcripts_most", Wants::size, false},
+    {"transcripts_floor", Wants::size, false}, {"journal_keep", Wants::text, false},
+    {"journal_most", Wants::size, false},      {"disk_warn", Wants::integer, false},
+    {"disk_shed", Wants::integer, false},      {"disk_critical", Wants::integer, false},
+};
+constexpr Key kSyslogKeys[] = {
+    {"server", Wants::text, true},       {"ca", Wants::text, true},   {"name", Wants::text, true},
+    {"certificate", Wants::text, false}, {"key", Wants::text, false},
+};
 constexpr Key kUserKeys[] = {
     {"keys", Wants::text, false}, {"roles", Wants::texts, true}, {"totp_file", Wants::text, false}};
 constexpr Key kRoleKeys[] = {
-    {"on", Wants::texts, true},          {"may", Wants::texts, true},   {"second_factor", Wants::text, false},
-    {"two_person", Wants::truth, false}, {"safe", Wants::truth, false}, {"hours", Wants::texts, false},
+    {"on", Wants::texts, true},
+    {"may", Wants::texts, true},
+    {"second_factor", Wants::text, false},
+    {"two_person", Wants::truth, false},
+    {"safe", Wants::truth, false},
+    {"hours", Wants::texts, false},
     {"expires", Wants::text, false},
+    {"record_input", Wants::truth, false},
 };
 constexpr Key kBmcKeys[] = {
     {"host", Wants::text, true},          {"user", Wants::text, true},
@@ -38,8 +57,9 @@ constexpr Key kBmcKeys[] = {
     {"forward", Wants::integers, false},
 };
 constexpr Key kDeviceKeys[] = {
-    {"line", Wants::table, true},       {"power", Wants::table, false},  {"model", Wants::text, false},
-    {"protected", Wants::truth, false}, {"carries", Wants::text, false},
+    {"line", Wants::table, true},    {"power", Wants::table, false},
+    {"model", Wants::text, false},   {"protected", Wants::truth, false},
+    {"carries", Wants::text, false}, {"record_input", Wants::truth, false},
 };
 constexpr Key kLineKeys[] = {
     {"serial", Wants::text, false},        {"tcp", Wants::text, false},
@@ -61,6 +81,8 @@ constexpr std::string_view kLineKindNames[] = {"serial", "tcp", "telnet", "unix"
 const Section kTop{"", kTopKeys};
 const Section kServer{"server", kServerKeys};
 const Section kLimits{"limits", kLimitsKeys};
+const Section kAudit{"audit", kAuditKeys};
+const Section kSyslog{"syslog", kSyslogKeys};
 const Section kUser{"user.NAME", kUserKeys};
 const Section kRole{"role.NAME", kRoleKeys};
 const Section kBmc{"bmc.NAME", kBmcKeys};
@@ -69,8 +91,8 @@ const Section kLine{"device.NAME.line", kLineKeys};
 const Section kPower{"device.NAME.power", kPowerKeys};
 
 namespace {
-constexpr const Section* kAll[] = {&kTop, &kServer, &kLimits, &kUser, &kRole,
-                                   &kBmc, &kDevice, &kLine,   &kPower};
+constexpr const Section* kAll[] = {&kTop,  &kServer, &kLimits, &kAudit, &kSyslog, &kUser,
+                                   &kRole, &kBmc,    &kDevice, &kLine,  &kPower};
 }
 const std::span<const Section* const> kSections = kAll;
 const std::span<const std::string_view> kModels = kModelNames;

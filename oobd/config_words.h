@@ -23,9 +23,11 @@ struct Section {
   std::span<const Key> keys;
 };
 
-extern const Section kTop;  // the tables at the top: server, limits, user, role, bmc, device
+extern const Section kTop;  // the tables at the top: server, limits, audit, …
 extern const Section kServer;
 extern const Section kLimits;
+extern const Section kAudit;
+extern const Section kSyslog;
 extern const Section kUser;
 extern const Section kRole;
 extern const Section kBmc;

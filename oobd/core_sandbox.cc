@@ -98,6 +98,10 @@ LandlockTerms core_terms(const Config& config, const std::string& config_file,
   add_file(terms, config_file);
   add_file(terms, config.user_ca);
   add_file(terms, config.revoked_keys);
+  if (config.syslog) {
+    for (const std::string* file : {&config.syslog->ca, &config.syslog->certificate, &config.syslog->key})
+      add_file(terms, *file);
+  }
   for (const auto& [name, user] : config.users) {
     add_file(terms, user.keys);
     add_file(terms, user.totp_file);

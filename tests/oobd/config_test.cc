@@ -117,6 +117,50 @@ TEST(Config, ReadsAWholeOne) {
             (DeviceConfig{TelnetLine{"[2001:db8::40]:4001", 9600u, "", ""}, "", "", false, false}));
 }
 
+TEST(Config, ReadsWhatIsKeptAndWhereTheJournalIsSent) {
+  test::ConfigFolder folder;
+  ConfigOutcome plain = folder.read(kServerOnly);
+  ASSERT_TRUE(plain.config) << all(plain);
+  EXPECT_EQ(plain.config->audit, AuditConfig());
+  EXPECT_FALSE(plain.config->syslog);
+  ConfigOutcome outcome = folder.read(base::str(kServerOnly, R"(
+[audit]
+on_audit_failure = "refuse"
+checkpoint_line  = false
+reserve          = "1g"
+recordings_keep  = "1h"
+recordings_most  = 65536
+transcripts_keep = "0"
+journal_most     = "3g"
+disk_warn        = 94
+disk_shed        = 95
+disk_critical    = 96
+[syslog]
+server      = "[2001:db8::50]"
+ca          = "keys/syslog_ca.pem"
+name        = "log.example"
+certificate = "keys/board.pem"
+key         = "secrets/board.pem"
+[device.edge1]
+line = { tcp = "192.0.2.40:4001" }
+record_input = true
+)"));
+  ASSERT_TRUE(outcome.config) << all(outcome);
+  AuditConfig audit;
+  audit.refuse = true;
+  audit.checkpoint_line = false;
+  audit.reserve = 1 << 30;
+  audit.recordings = {3'600'000'000, 65536, 64 << 20};
+  audit.transcripts.keep = 0;
+  audit.journal.most = std::uint64_t{3} << 30;
+  audit.disk_warn = 94, audit.disk_shed = 95, audit.disk_critical = 96;
+  EXPECT_EQ(outcome.config->audit, audit);
+  SyslogConfig syslog{"[2001:db8::50]:6514", folder / "keys/syslog_ca.pem", "log.example",
+                      folder / "keys/board.pem", folder / "secrets/board.pem"};
+  EXPECT_EQ(outcome.config->syslog, syslog);
+  EXPECT_TRUE(outcome.config->devices.at("edge1").record_input);
+}
+
 TEST(Config, ReadsTheTermsOfABmcAndItsConsole) {
   ConfigOutcome outcome = read_text(std::string(kServerOnly) + R"([bmc.b]
 host = "192.0.2.1"
