@@ -1,0 +1,80 @@
+# The player inside the pages of `export --html`: asciinema-player (Apache-2.0) from the npm registry, of one version whose
+# SHA-512 is written here. It becomes part of the program, so that a page needs no network.
+#
+#   -DOOBD_PLAYER=auto   fetch it with npm (the default); where that fails, a warning, and `export --html` says so
+#   -DOOBD_PLAYER=FILE   asciinema-player-3.10.0.tgz that was fetched before ("npm pack asciinema-player@3.10.0")
+#   -DOOBD_PLAYER=OFF    build without it
+set(OOBD_PLAYER auto CACHE STRING "auto, OFF, or the path of asciinema-player-3.10.0.tgz")
+set(PLAYER_VERSION 3.10.0)
+set(PLAYER_SHA512
+  b21a0e2ba17ad3a9c3299c4354cec9b8648203258b78fa0644536557e16a88fe52aafca7d01944ef095b8d9c9dd97e0fd62461bff1ca7d536d9d02319a0a6144)
+set(PLAYER_DIR ${CMAKE_BINARY_DIR}/player)
+set(PLAYER_ARCHIVE asciinema-player-${PLAYER_VERSION}.tgz)
+
+# Leaves the checked archive in PLAYER_DIR, or a reason in PLAYER_MISSING.
+function(fetch_player)
+  set(archive ${PLAYER_DIR}/${PLAYER_ARCHIVE})
+  if(NOT OOBD_PLAYER STREQUAL "auto")
+    file(COPY_FILE ${OOBD_PLAYER} ${archive})
+  elseif(NOT EXISTS ${archive})
+    find_program(NPM npm)
+    if(NOT NPM)
+      set(PLAYER_MISSING "there is no npm" PARENT_SCOPE)
+      return()
+    endif()
+    execute_process(COMMAND ${NPM} pack --silent --prefer-offline asciinema-player@${PLAYER_VERSION}
+      WORKING_DIRECTORY ${PLAYER_DIR} RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET TIMEOUT 120)
+    if(failed OR NOT EXISTS ${archive})
+      set(PLAYER_MISSING "npm did not fetch asciinema-player ${PLAYER_VERSION}" PARENT_SCOPE)
+      return()
+    endif()
+  endif()
+  file(SHA512 ${archive} sum)
+  if(NOT sum STREQUAL PLAYER_SHA512)
+    file(REMOVE ${archive})
+    message(FATAL_ERROR "${PLAYER_ARCHIVE}: its SHA-512 is ${sum}, not the one of cmake/player.cmake")
+  endif()
+endfunction()
+
+# The bytes of a file as C++ array elements.
+function(bytes_of result file)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," elements "${hex}")
+  set(${result} "${elements}" PARENT_SCOPE)
+endfunction()
+
+# add_player(TARGET): with what audit/html.cc puts together in it; the player's two parts are empty where there is none.
+function(add_player target)
+  file(MAKE_DIRECTORY ${PLAYER_DIR})
+  set(PLAYER_MISSING "")
+  if(OOBD_PLAYER)
+    fetch_player()
+  else()
+    set(PLAYER_MISSING "OOBD_PLAYER is OFF")
+  endif()
+  set(player_script "")
+  set(player_style "")
+  if(PLAYER_MISSING)
+    message(WARNING "built without the player of `export --html`: ${PLAYER_MISSING} (see cmake/player.cmake)")
+  else()
+    file(ARCHIVE_EXTRACT INPUT ${PLAYER_DIR}/${PLAYER_ARCHIVE} DESTINATION ${PLAYER_DIR})
+    bytes_of(player_script ${PLAYER_DIR}/package/dist/bundle/asciinema-player.min.js)
+    bytes_of(player_style ${PLAYER_DIR}/package/dist/bundle/asciinema-player.css)
+  endif()
+  foreach(part script:page.js style:page.css)
+    string(REPLACE ":" ";" part ${part})
+    list(GET part 0 name)
+    list(GET part 1 file)
+    bytes_of(page_${name} ${CMAKE_SOURCE_DIR}/audit/${file})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/audit/${file})
+  endforeach()
+  set(arrays "")
+  foreach(name player_script player_style page_script page_style)
+    string(APPEND arrays "extern const unsigned char ${name}[] = {${${name}} 0};\n"
+      "extern const unsigned long ${name}_size = sizeof ${name} - 1;\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${PLAYER_DIR}/player.cc @ONLY CONTENT
+    "// Made by cmake/player.cmake.\nnamespace oob::audit::parts {\n@arrays@}  // namespace oob::audit::parts\n")
+  target_sources(${target} PRIVATE ${PLAYER_DIR}/player.cc)
+  set_source_files_properties(${PLAYER_DIR}/player.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
