@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +21,13 @@ struct Recording {
   bool held = false;        // kept by `hold`
 };
 
+// "20261122-160311-17", and "b", "c" … after it; nothing else may name a file.
+bool is_recording_id(std::string_view id);
+// By time, then by the session's number, then by what follows.
+bool id_before(std::string_view a, std::string_view b);
+// "2026/11/22/ID.cast". REQUIRES: is_recording_id(id).
+std::string recording_path(std::string_view id);
+
 // All in order of their ids; those begun at `since` or later. What can't be read is passed over and counted
 // in `damaged`. Blocks.
 base::Result<std::vector<Recording>> list_recordings(const std::string& directory, base::Micros since,
@@ -38,18 +44,25 @@ class CastReader {
   struct Item {
     CastEvent event;
     bool own = false;      // an `o` of oobd's own words
-    std::string raw;       // of an `o`: the exact bytes
+    std::string raw;       // of an `o` or `i`: the exact bytes
     std::uint64_t at = 0;  // where the line begins in the file
   };
-  // False at the end (for now). `b` and the `own` events are not given by themselves but with their `o`.
+  // False at the end (for now). `b` and the `own` events are not given by themselves but with their `o`. An
+  // error is a line that is none of a recording's, or that can't be read; the next call goes on behind it.
   base::Result<bool> next(Item& item);
 
  private:
-  explicit CastReader(base::Fd file) : file_(std::move(file)) {}
+  CastReader(base::Fd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  base::Result<bool> line(std::string_view& line);
+  base::Error broken(const std::string& why) const;
+
   base::Fd file_;
+  std::string path_;
   CastHeader header_;
   std::string buffer_;
-  std::uint64_t offset_ = 0;
+  std::size_t used_ = 0;      // of the buffer
+  std::uint64_t offset_ = 0;  // in the file, of what follows the buffer's used part
+  std::uint64_t at_ = 0;      // where the last line began
   bool own_ = false;
   std::string raw_;
   bool has_raw_ = false;
