@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-FLOORS = ("base", "auth", "console", "serial", "ipmi", "snapshot", "ssh", "oobd")
+FLOORS = ("base", "auth", "audit", "console", "serial", "ipmi", "snapshot", "ssh", "oobd")
 
 
 def files(root, *suffixes):
