@@ -1,13 +1,13 @@
 #include "auth/host_key.h"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include "auth/private_key.h"
 #include "auth/public_key.h"
 #include "auth/trusted_file.h"
 #include "base/fd.h"
+#include "base/secret.h"
 #include "base/whole_file.h"
 
 namespace oob::auth {
@@ -18,6 +18,7 @@ using base::Fd;
 using base::Result;
 using base::str;
 using base::system_error;
+using base::wipe;
 
 namespace {
 
@@ -41,12 +42,6 @@ Result<> sync_folder(const std::string& path) {
 }
 
 }  // namespace
-
-void wipe(std::string& secret) {
-  secret.resize(secret.capacity());
-  OPENSSL_cleanse(secret.data(), secret.size());
-  secret.clear();
-}
 
 HostKey::~HostKey() { wipe(text_); }
 

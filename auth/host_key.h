@@ -35,7 +35,4 @@ class HostKey {
   std::string text_, public_line_, fingerprint_;
 };
 
-// Overwrites what the string holds and empties it.
-void wipe(std::string& secret);
-
 }  // namespace oob::auth

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "auth/public_key.h"
+#include "base/secret.h"
 #include "base/wire.h"
 
 namespace oob::auth {
@@ -36,14 +37,8 @@ using Number = std::unique_ptr<BIGNUM, decltype(&BN_clear_free)>;
 unsigned char* raw(std::string& to) { return reinterpret_cast<unsigned char*>(to.data()); }
 const unsigned char* raw(Bytes from) { return reinterpret_cast<const unsigned char*>(from.data()); }
 
-// Wipes the string when it goes. What grows in it must fit its capacity: a longer one would leave a copy
-// behind.
-struct Wiped {
-  Wiped() { text.reserve(kMostSecret); }
-  ~Wiped() { wipe(text); }
-  Wiped(const Wiped&) = delete;
-  Wiped& operator=(const Wiped&) = delete;
-  std::string text;
+struct Wiped : base::Wiped {
+  Wiped() : base::Wiped(kMostSecret) {}
 };
 
 void add_u32(std::string& to, std::size_t value) {

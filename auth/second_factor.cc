@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "auth/host_key.h"
 #include "auth/trusted_file.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/whole_file.h"
 
 namespace oob::auth {
@@ -189,7 +189,7 @@ Result<Totp> SecondFactor::read(const std::string& user) const {
   Result<std::string> text = file->read();
   if (!text) return base::wrap("totp_file", text.error());
   Result<Totp> totp = Totp::parse(*text);
-  wipe(*text);
+  base::wipe(*text);
   if (!totp) return base::wrap(str("totp_file: ", path), totp.error());
   return totp;
 }

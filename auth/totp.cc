@@ -1,6 +1,5 @@
 #include "auth/totp.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -8,8 +7,6 @@
 #include <array>
 #include <cctype>
 #include <utility>
-
-#include "auth/host_key.h"
 
 namespace oob::auth {
 
@@ -21,17 +18,6 @@ using base::Result;
 using base::str;
 
 namespace {
-
-constexpr std::size_t kMostEncoded = Totp::kMostText;
-
-// A text that is a secret on its way: wiped wherever the way ends.
-struct Passing {
-  Passing() { text.reserve(kMostEncoded); }  // never copied as it grows, never inside the object
-  ~Passing() { wipe(text); }
-  Passing(const Passing&) = delete;
-  Passing& operator=(const Passing&) = delete;
-  std::string text;
-};
 
 Error at_fault(std::string what) { return fail(Fault::config, std::move(what)); }
 
@@ -56,7 +42,8 @@ int base32_value(char c) {
 }
 
 // RFC 4648, 6. What is over after the last whole byte is not looked at: some make secrets of random letters.
-Result<> decode_base32(Bytes text, std::string& secret) {
+Result<> decode_base32(Bytes text, base::Secret& to) {
+  base::Wiped secret(Totp::kMostSecret);
   unsigned bits = 0;
   int held = 0;
   std::size_t letters = 0, place = 0, padding = 0;
@@ -75,17 +62,18 @@ Result<> decode_base32(Bytes text, std::string& secret) {
     held += 5;
     if (held < 8) continue;
     held -= 8;
-    if (secret.size() == Totp::kMostSecret)
+    if (secret.text.size() == Totp::kMostSecret)
       return at_fault(str("the secret is longer than ", Totp::kMostSecret, " bytes"));
-    secret += static_cast<char>(bits >> held & 0xff);
+    secret.text += static_cast<char>(bits >> held & 0xff);
   }
   std::size_t odd = letters % 8;
   if (odd == 1 || odd == 3 || odd == 6)
     return at_fault(str("base32 is never ", letters, " characters long: one is missing or too many"));
   if (padding > 6) return at_fault("more padding than base32 ever has");
-  if (secret.size() < Totp::kLeastSecret)
+  if (secret.text.size() < Totp::kLeastSecret)
     return at_fault(
-        str("a secret of ", secret.size(), " bytes; at least ", Totp::kLeastSecret, " are needed"));
+        str("a secret of ", secret.text.size(), " bytes; at least ", Totp::kLeastSecret, " are needed"));
+  to = base::Secret(secret.text);
   return {};
 }
 
@@ -148,31 +136,12 @@ Result<Address> parse_address(Bytes text) {
 
 }  // namespace
 
-Totp::Totp(Totp&& from) noexcept : secret_(from.secret_), hash_(from.hash_), digits_(from.digits_) {
-  from.wipe();
-}
-
-Totp& Totp::operator=(Totp&& from) noexcept {
-  if (this == &from) return *this;
-  wipe();
-  secret_ = from.secret_;
-  hash_ = from.hash_;
-  digits_ = from.digits_;
-  from.wipe();
-  return *this;
-}
-
-Totp::~Totp() { wipe(); }
-
-void Totp::wipe() { auth::wipe(secret_); }
-
 Result<Totp> Totp::parse(Bytes text) {
   if (text.size() > kMostText) return at_fault(str("longer than ", kMostText, " bytes"));
   text = trimmed(text);
   if (text.empty()) return at_fault("empty");
   if (text.find('\n') != Bytes::npos) return at_fault("more than one line");
   Totp totp;
-  totp.secret_.reserve(kMostSecret);
   if (!same_letters(text.substr(0, kScheme.size()), kScheme)) {
     if (Result<> decoded = decode_base32(text, totp.secret_); !decoded) return decoded.error();
     return totp;
@@ -192,7 +161,7 @@ Result<Totp> Totp::parse(Bytes text) {
     return at_fault("digits= is not 6 or 8");
   if (address->digits == "8") totp.digits_ = 8;
   if (address->period && *address->period != "30") return at_fault("period= is not 30");
-  Passing plain;
+  base::Wiped plain(kMostText);
   if (!unescape(*address->secret, plain.text)) return at_fault("a % in secret= that says nothing");
   if (Result<> decoded = decode_base32(plain.text, totp.secret_); !decoded) return decoded.error();
   return totp;
@@ -206,7 +175,8 @@ std::string Totp::code(std::int64_t step) const {
     counter[at] = static_cast<unsigned char>(step >> (56 - 8 * at));
   unsigned char mac[EVP_MAX_MD_SIZE] = {};
   unsigned size = 0;
-  HMAC(hash, secret_.data(), static_cast<int>(secret_.size()), counter.data(), counter.size(), mac, &size);
+  HMAC(hash, secret_.view().data(), static_cast<int>(secret_.view().size()), counter.data(), counter.size(),
+       mac, &size);
   if (size < 20) return {};  // OpenSSL would not: no code is right then, is() sees to that
   const unsigned char* from = mac + (mac[size - 1] & 0xf);
   std::uint32_t number = (from[0] & 0x7fu) << 24 | from[1] << 16 | from[2] << 8 | from[3];
@@ -217,8 +187,7 @@ std::string Totp::code(std::int64_t step) const {
 
 bool Totp::is(Bytes code, std::int64_t step) const {
   std::string right = this->code(step);
-  return !right.empty() && code.size() == right.size() &&
-         CRYPTO_memcmp(code.data(), right.data(), right.size()) == 0;
+  return !right.empty() && base::same(code, right);
 }
 
 }  // namespace oob::auth

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "base/time.h"
 
 namespace oob::auth {
@@ -23,9 +24,8 @@ class Totp {
   // (Fault::config) don't name the file and never hold anything of the secret.
   static base::Result<Totp> parse(base::Bytes text);
 
-  Totp(Totp&& from) noexcept;
-  Totp& operator=(Totp&& from) noexcept;
-  ~Totp();
+  Totp(Totp&&) = default;
+  Totp& operator=(Totp&&) = default;
 
   int digits() const { return digits_; }
   // The time step that `now` lies in, counted from 1970 (RFC 6238, 4.2). REQUIRES: now >= 0.
@@ -39,8 +39,7 @@ class Totp {
 
  private:
   Totp() = default;
-  void wipe();
-  std::string secret_;
+  base::Secret secret_;
   Hash hash_ = Hash::sha1;
   int digits_ = 6;
 };

@@ -1,12 +1,13 @@
 #include "auth/trusted_file.h"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+
+#include "base/secret.h"
 
 namespace oob::auth {
 
@@ -71,7 +72,7 @@ Result<std::string> TrustedFile::read() const {
         return fail(Fault::config, str(path_, ": more than the ", most_, " bytes that are taken"));
       std::string more = room(2 * text.size());
       more.replace(0, done, text);
-      OPENSSL_cleanse(text.data(), text.size());
+      base::wipe(text);
       text.swap(more);
     }
     ssize_t size = ::pread(fd_.get(), text.data() + done, text.size() - done, static_cast<off_t>(done));

@@ -1,6 +1,5 @@
 #include "ipmi/bmc_files.h"
 
-#include <openssl/crypto.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -31,7 +30,6 @@ int digit(char c) {
 // "0x" and 40 hex digits: 20 bytes. False: it is not that.
 bool from_hex(base::Bytes text, std::string& key) {
   if (text.size() != 2 + 2 * kMostKey || text.substr(0, 2) != "0x") return false;
-  key.reserve(2 * kMostKey);  // a string that grows leaves copies behind, which nobody wipes
   for (std::size_t i = 2; i < text.size(); i += 2) {
     int high = digit(text[i]), low = digit(text[i + 1]);
     if (high < 0 || low < 0) return false;
@@ -54,14 +52,13 @@ Result<Secret> read_key(const std::string& path, bool may_be_hex) {
   if (!text) return text.error();
   base::Bytes line = only_line(*text);
   Secret key;
-  std::string bytes;
-  if (may_be_hex && from_hex(line, bytes)) {
-    key = Secret(bytes);
+  base::Wiped bytes(kMostKey);
+  if (may_be_hex && from_hex(line, bytes.text)) {
+    key = Secret(bytes.text);
   } else if (!line.empty() && line.size() <= kMostKey) {
     key = Secret(line);
   }
-  OPENSSL_cleanse(bytes.data(), bytes.size());
-  OPENSSL_cleanse(text->data(), text->size());
+  base::wipe(*text);
   if (key.empty())
     return fail(Fault::config, str(path, ": not one line of 1 to ", kMostKey, " bytes",
                                    may_be_hex ? " or 0x and 40 hex digits" : ""));

@@ -1,8 +1,14 @@
-#include "ipmi/secret.h"
+#include "base/secret.h"
 
 #include <openssl/crypto.h>
 
-namespace oob::ipmi {
+namespace oob::base {
+
+void wipe(std::string& secret) {
+  secret.resize(secret.capacity());
+  OPENSSL_cleanse(secret.data(), secret.size());
+  secret.clear();
+}
 
 Secret::Secret(Secret&& from) noexcept : bytes_(from.bytes_) { from.wipe(); }
 
@@ -25,15 +31,10 @@ Secret& Secret::operator=(Secret&& from) noexcept {
 
 Secret::~Secret() { wipe(); }
 
-// All of the capacity: what an earlier, longer value left behind it goes too.
-void Secret::wipe() {
-  bytes_.resize(bytes_.capacity());
-  OPENSSL_cleanse(bytes_.data(), bytes_.size());
-  bytes_.clear();
-}
+void Secret::wipe() { base::wipe(bytes_); }
 
-bool same(base::Bytes one, base::Bytes other) {
+bool same(Bytes one, Bytes other) {
   return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
-}  // namespace oob::ipmi
+}  // namespace oob::base
