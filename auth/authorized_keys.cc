@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "auth/key_options.h"
-#include "auth/trusted_file.h"
 
 namespace oob::auth {
 
@@ -134,12 +133,6 @@ CaKeys parse_ca_keys(std::string_view text) {
     if (line.no_options() && line.key(key)) found.keys.push_back(std::move(key));
   });
   return found;
-}
-
-Result<> check_key_file(const std::string& path) {
-  Result<TrustedFile> file = TrustedFile::open(path, 022, kMostKeyFile);
-  if (!file) return file.error();
-  return {};
 }
 
 }  // namespace oob::auth

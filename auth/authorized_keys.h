@@ -53,8 +53,4 @@ struct CaKeys {
 };
 CaKeys parse_ca_keys(std::string_view text);
 
-// Whether the file may be believed: a plain file of root or the daemon's user, at most 1 MiB, that neither
-// its group nor others can write. The error begins with the path.
-base::Result<> check_key_file(const std::string& path);
-
 }  // namespace oob::auth

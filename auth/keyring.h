@@ -63,14 +63,12 @@ class Keyring {
   // May `user` come in with the public key or certificate `blob` (RFC 4253, 6.6; OpenSSH PROTOCOL.certkeys)
   // from `address` (no port) at `now`? An Error says why not, for the journal; the client is never told.
   // Reads small local files, all bounded. A key of a type or size that is not accepted (DSA, RSA below 2048
-  // bits) is refused, and so are all keys of a file that check_key_file() refuses, and every key while the
-  // revocations can't be read or have a fault. A plain key counts by a plain line only, a certificate by its
-  // CA only. The revocations are asked last, for what would be let in. Of several lines with the key or the
-  // CA, the first that lets it in counts; then comes user_ca.
+  // bits) is refused, and so are all keys of a file that is no TrustedFile or that others may write, and
+  // every key while the revocations can't be read or have a fault. A plain key counts by a plain line only, a
+  // certificate by its CA only. The revocations are asked last, for what would be let in. Of several lines
+  // with the key or the CA, the first that lets it in counts; then comes user_ca.
   base::Result<KeyTerms> find(const std::string& user, base::Bytes blob, const std::string& address,
                               base::Micros now);
-
-  const std::map<std::string, std::string>& files() const { return files_; }
 
  private:
   struct Files;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "auth/key_options.h"
+#include "auth/trusted_file.h"
 #include "tests/support/support.h"
 
 namespace oob::auth {
@@ -202,21 +203,21 @@ TEST(AuthorizedKeys, BoundsLinesAndFiles) {
 TEST(AuthorizedKeys, BelievesAFileOnlyWhenNobodyElseCanWriteIt) {
   test::TempDir folder;
   std::string path = folder / "alice";
-  EXPECT_EQ(check_key_file(path).error().what, path + ": No such file or directory");
+  auto open = [](const std::string& file) { return TrustedFile::open(file, 022, kMostKeyFile); };
+  EXPECT_EQ(open(path).error().what, path + ": No such file or directory");
   test::write_file(path, kKey + "\n", 0644);
-  EXPECT_TRUE(check_key_file(path));
+  EXPECT_TRUE(open(path));
   ::chmod(path.c_str(), 0664);
-  EXPECT_EQ(check_key_file(path).error().what, path + ": mode 0664 lets others write it; chmod go-w it");
+  EXPECT_EQ(open(path).error().what, path + ": mode 0664 lets others write it; chmod go-w it");
   ::chmod(path.c_str(), 0602);
-  EXPECT_FALSE(check_key_file(path));
+  EXPECT_FALSE(open(path));
   ::chmod(path.c_str(), 0600);
-  EXPECT_EQ(check_key_file(folder.path()).error().what, folder.path() + ": not a plain file");
+  EXPECT_EQ(open(folder.path()).error().what, folder.path() + ": not a plain file");
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
-  EXPECT_FALSE(check_key_file(folder / "fifo"));
+  EXPECT_FALSE(open(folder / "fifo"));
   if (::geteuid() == 0) {
     ASSERT_EQ(::chown(path.c_str(), 4711, 0), 0);
-    EXPECT_EQ(check_key_file(path).error().what,
-              path + ": belongs to uid 4711, must be root's or the daemon's own");
+    EXPECT_EQ(open(path).error().what, path + ": belongs to uid 4711, must be root's or the daemon's own");
   }
 }
 
