@@ -15,6 +15,18 @@
 
 namespace oob::test {
 
+// What the address sanitizer costs, in time and memory.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OOB_TEST_SANITIZED
+#endif
+#endif
+#ifdef OOB_TEST_SANITIZED
+inline constexpr int kSanitized = 4;
+#else
+inline constexpr int kSanitized = 1;
+#endif
+
 // What a program did.
 struct Finished {
   int status = -1;  // exit status, or 128 + signal; -1: did not end in time and was killed

@@ -16,18 +16,6 @@ using base::str;
 using base::wire::Remark;
 using testing::HasSubstr;
 
-// What the address sanitizer costs, in time and memory.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define OOB_TEST_SANITIZED
-#endif
-#endif
-#ifdef OOB_TEST_SANITIZED
-constexpr int kSanitized = 4;
-#else
-constexpr int kSanitized = 1;
-#endif
-
 // Runs one case of hostile.py and sees that the front is as before: alive, serving, no descriptor lost.
 struct Hostile {
   FakeCore core;

@@ -51,18 +51,6 @@ using Strangers = std::vector<std::unique_ptr<Stranger>>;
 std::string source(int number) { return str("127.1.", number / 250, ".", number % 250 + 1); }
 constexpr char kKeptOut[] = "oobd: too many failures from your address, try again later\r\n";
 
-// What the address sanitizer costs, in time and memory.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define OOB_TEST_SANITIZED
-#endif
-#endif
-#ifdef OOB_TEST_SANITIZED
-constexpr int kSanitized = 4;
-#else
-constexpr int kSanitized = 1;
-#endif
-
 bool said(const FakeCore& core, const std::string& text) {
   for (const auto& remark : core.remarks)
     if (remark.text.find(text) != std::string::npos) return true;
