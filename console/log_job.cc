@@ -99,10 +99,7 @@ void LogJob::came(Reading& reading) {
   } else {
     io_.print(reading.out);
   }
-  if (!reading.more) {
-    io_.remark(str("oobd: ", reading.more.error().what));
-    return finish(static_cast<int>(reading.more.error().fault));
-  }
+  if (!reading.more) return stop(reading.more.error());
   at_end_ = !*reading.more;
   if (at_end_ && !follow_) return finish(kDone);
   read();
@@ -116,17 +113,17 @@ void LogJob::more() {
 
 void LogJob::recheck() {
   Result<> grant = still_may(core_, visitor_, auth::Action::watch, device_);
-  if (grant || over_) return;
-  io_.remark(str("oobd: ", grant.error().what));
-  finish(static_cast<int>(grant.error().fault));
+  if (!grant) stop(grant.error());
 }
 
 void LogJob::gone(const std::string& why) {
-  core_.loop.post(life_.wrap([this, why] {
-    if (over_) return;
-    io_.remark(str("oobd: ", device_, ": ", why));
-    finish(static_cast<int>(Fault::missing));
-  }));
+  core_.loop.post(life_.wrap([this, why] { stop(fail(Fault::missing, str(device_, ": ", why))); }));
+}
+
+void LogJob::stop(const base::Error& error) {
+  if (over_) return;
+  io_.remark(str("oobd: ", error.what));
+  finish(static_cast<int>(error.fault));
 }
 
 void LogJob::finish(int status) {

@@ -35,6 +35,7 @@ class LogJob : public Job, private Watcher {
   void gone(const std::string& why) override;
   void read();
   void came(Reading& reading);
+  void stop(const base::Error& error);
   void finish(int status);
 
   Core& core_;

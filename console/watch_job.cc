@@ -122,23 +122,17 @@ ExpectJob::ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& a
 
 void ExpectJob::start() {
   Device* device = core_.inventory.find(device_);
-  if (!device) {
-    io_.remark(str("oobd: ", auth::Policy::no_such_device(device_).what));
-    return finish(static_cast<int>(Fault::missing));
-  }
+  if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
   timer_.after(timeout_, [this] {
-    io_.remark(str("oobd: ", device_, ": nothing matched within ",
-                   base::human_span(std::chrono::microseconds(timeout_).count())));
-    finish(static_cast<int>(Fault::failed));
+    std::string span = base::human_span(std::chrono::microseconds(timeout_).count());
+    stop(base::fail(Fault::failed, str(device_, ": nothing matched within ", span)));
   });
 }
 
 void ExpectJob::recheck() {
   Result<> grant = still_may(core_, visitor_, auth::Action::watch, device_);
-  if (grant || over_) return;
-  io_.remark(str("oobd: ", grant.error().what));
-  finish(static_cast<int>(grant.error().fault));
+  if (!grant) stop(grant.error());
 }
 
 void ExpectJob::more() {
@@ -189,19 +183,17 @@ void ExpectJob::found(std::string text) {
 void ExpectJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
 
 void ExpectJob::gone(const std::string& why) {
-  core_.loop.post(life_.wrap([this, why] {
-    io_.remark(str("oobd: ", device_, ": ", why));
-    finish(static_cast<int>(Fault::missing));
-  }));
+  core_.loop.post(life_.wrap([this, why] { stop(base::fail(Fault::missing, str(device_, ": ", why))); }));
 }
 
-void ExpectJob::finish(int status) {
+void ExpectJob::stop(const base::Error& error) {
   if (over_) return;
   over_ = true;
   timer_.cancel();
   quiet_.cancel();
   attachment_.reset();
-  io_.finish(status);
+  io_.remark(str("oobd: ", error.what));
+  io_.finish(static_cast<int>(error.fault));
 }
 
 }  // namespace oob::console

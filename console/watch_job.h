@@ -68,7 +68,7 @@ class ExpectJob : public Job, private Watcher {
   void more() override;
   void told(const std::string& what) override;
   void gone(const std::string& why) override;
-  void finish(int status);
+  void stop(const base::Error& error);
   bool look(base::Bytes bytes);
   bool matches(std::string& text) const;
   void found(std::string text);
