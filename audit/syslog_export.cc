@@ -1,0 +1,395 @@
+#include "audit/syslog_export.h"
+
+#include <algorithm>
+#include <deque>
+#include <random>
+#include <set>
+
+#include "audit/syslog_message.h"
+#include "audit/syslog_spool.h"
+#include "auth/signed_note.h"
+#include "base/life.h"
+#include "base/log.h"
+#include "base/time.h"
+
+namespace oob::audit {
+
+using auth::Entry;
+using base::Clock;
+using base::Error;
+using base::milliseconds;
+using base::Result;
+using base::str;
+
+namespace {
+
+constexpr std::size_t kMostReasons = 16;  // told since it last worked
+constexpr milliseconds kReadAgain{5000};  // after the journal could not be read
+
+// What has been sent: confirmed once `end` bytes of the connection have arrived.
+struct Sent {
+  std::uint64_t end = 0;
+  SyslogPlace after;
+  base::Micros wall = 0;
+  std::optional<std::uint64_t> checkpoint;  // its size; then nothing else counts
+};
+
+}  // namespace
+
+struct SyslogExport::State {
+  State(base::Loop& l, base::Blocking& b, auth::Journal& j, const std::string& folder, std::string host,
+        Limits m)
+      : loop(l),
+        blocking(b),
+        journal(j),
+        state(folder),
+        hostname(syslog_hostname(host)),
+        limits(m),
+        spool(std::make_shared<SyslogSpool>(folder, hostname)),
+        again(l),
+        read_again(l),
+        checkpoint_timer(l),
+        position_timer(l) {
+    Result<std::optional<SyslogPlace>> found = read_position(state);
+    if (!found) base::log(str("syslog: ", found.error().what, ": sending all from the beginning"));
+    if (found && *found) position = **found;
+    if (position.origin.empty()) position = {origin(), 0};
+    next = saved = position;
+    growth = journal.on_growth([this] { grown(); });
+  }
+
+  ~State() {
+    // A write under way is at most so old as what would be written now.
+    if (!saving && position != saved) write_down();
+  }
+
+  void write_down() {
+    if (Result<> written = write_position(state, position); !written)
+      base::log(str("syslog: ", written.error().what));
+  }
+
+  std::string origin() const {
+    Result<auth::NoteKey> key = auth::NoteKey::parse(journal.vkey());
+    return key ? key->name() : std::string();
+  }
+
+  // --- settings and connections
+
+  void adopt(const std::optional<SyslogSettings>& wanted) {
+    if (!wanted) {
+      settings.reset();
+      trust.reset();
+      drop();
+      again.cancel();
+      trouble.clear();
+      reasons.clear();
+      return;
+    }
+    Result<SyslogTrust> loaded = SyslogTrust::load(*wanted);
+    bool same = loaded && trust && settings == wanted && loaded->digest() == trust->digest();
+    settings = *wanted;
+    if (same) return;
+    trust.reset();
+    drop();
+    wait = limits.again_least;
+    if (!loaded) return failed(loaded.error());
+    trust = std::move(*loaded);
+    connect();
+  }
+
+  void drop() {
+    link.reset();
+    ++turn;
+    ready.reset();
+    flight.clear();
+    checkpoint_timer.cancel();
+    next = position;
+    read_more();
+  }
+
+  void connect() {
+    again.cancel();
+    if (!settings) return;
+    if (!trust) {  // the files may be better by now
+      Result<SyslogTrust> loaded = SyslogTrust::load(*settings);
+      if (!loaded) return failed(loaded.error());
+      trust = std::move(*loaded);
+    }
+    SyslogLink::Calls calls;
+    calls.up = [this] { up(); };
+    calls.delivered = [this](std::uint64_t bytes) { delivered(bytes); };
+    calls.room = [this] { fill(); };
+    calls.down = [this](Error error) { failed(std::move(error)); };
+    link = std::make_unique<SyslogLink>(loop, *trust, limits.link, std::move(calls));
+  }
+
+  void failed(Error error) {
+    bool steady = link && link->is_up() && Clock::now() - up_since >= limits.steady;
+    drop();
+    trouble = error.what;
+    if (reasons.size() < kMostReasons && reasons.insert(trouble).second) {
+      base::log(str("syslog: ", trouble));
+      journal.note(Entry("syslog.down").with("server", settings->server).with("text", trouble));
+    }
+    if (steady) wait = limits.again_least;
+    std::uniform_int_distribution<long> jitter(0, wait.count() / 2);
+    again.after(wait + milliseconds(jitter(random)), [this] { connect(); });
+    wait = std::min(wait * 2, limits.again_most);
+  }
+
+  void up() {
+    up_since = Clock::now();
+    works = false;
+    checkpoint_size = 0;
+    checkpoint_at = {};
+    checkpoint_told = false;
+    // What the other side has read may not have reached its disk: some of it again.
+    ++turn;
+    ready.reset();
+    flight.clear();
+    next = position;
+    next.n -= std::min(next.n, kMargin);
+    sent = next;
+    read_more();
+  }
+
+  // --- the way of the records
+
+  void grown() {
+    if (waiting() > 0 && waiting_since == 0) waiting_since = base::wall_now();
+    read_more();
+    tell_checkpoint();
+  }
+
+  void read_more() {
+    if (!settings || reading || ready || read_again.waiting()) return;
+    std::string current = origin();
+    std::uint64_t end = journal.written();
+    if (next.origin == current && next.n >= end) return;
+    reading = true;
+    auto piece = std::make_shared<Result<SyslogSpool::Piece>>(SyslogSpool::Piece());
+    blocking.run(
+        [spool = spool, piece, from = next, current, end] { *piece = spool->read(from, current, end); },
+        life.wrap([this, piece, turn_then = turn] {
+          reading = false;
+          if (turn_then == turn)
+            took(std::move(*piece));
+          else
+            read_more();
+        }));
+  }
+
+  void took(Result<SyslogSpool::Piece> piece) {
+    if (!piece) {
+      trouble = piece.error().what;
+      if (reasons.size() < kMostReasons && reasons.insert(trouble).second)
+        base::log(str("syslog: ", trouble));
+      return read_again.after(kReadAgain, [this] { read_more(); });
+    }
+    read_trouble.clear();
+    bool nothing = piece->messages.empty() && piece->next == next && !piece->lost;
+    next = piece->next;
+    if (nothing) return;  // what is written is not to be seen yet; growth() tells
+    ready = std::move(*piece);
+    fill();
+  }
+
+  void fill() {
+    if (!link || !link->is_up() || !ready) return;
+    std::uint64_t under_way = link->sent() - link->delivered();
+    if (under_way > 0 && under_way + ready->frames.size() > kMostFlight) return;
+    SyslogSpool::Piece piece = std::move(*ready);
+    ready.reset();
+    if (piece.lost) tell_lost(std::move(*piece.lost));
+    std::uint64_t begin = link->sent();
+    for (const SyslogSpool::Message& message : piece.messages)
+      flight.push_back({begin + message.end, message.after, message.wall, std::nullopt});
+    if (flight.empty() || flight.back().after != piece.next)
+      flight.push_back({begin + piece.frames.size(), piece.next, 0, std::nullopt});
+    count += piece.messages.size();
+    sent = piece.next;
+    auto more = life.wrap([this, turn_then = turn] {
+      if (turn_then != turn) return;
+      delivered(link->delivered());  // a place alone has no bytes to wait for
+      read_more();
+      tell_checkpoint();
+    });
+    if (!piece.frames.empty()) link->send(piece.frames);
+    more();
+  }
+
+  void tell_lost(SyslogSpool::Piece::Lost gap) {
+    if (gap.origin == position.origin && gap.to > gap.from) {
+      // What had arrived before is not lost, though it would be sent again.
+      gap.from = std::max(gap.from, position.n);
+      if (gap.from >= gap.to) return;
+    }
+    lost += gap.to - gap.from;
+    base::log(str("syslog: records ", gap.from, " to ", gap.to, " of ", gap.origin, ": ", gap.why));
+    journal.note(Entry("syslog.lost")
+                     .with("origin", gap.origin)
+                     .with("from", static_cast<std::int64_t>(gap.from))
+                     .with("to", static_cast<std::int64_t>(gap.to))
+                     .with("why", base::printable(gap.why)));
+  }
+
+  void delivered(std::uint64_t bytes) {
+    bool any = false;
+    while (!flight.empty() && flight.front().end <= bytes) {
+      Sent one = std::move(flight.front());
+      flight.pop_front();
+      any = any || bytes > 0;
+      if (one.checkpoint) {
+        note_checkpoint(*one.checkpoint);
+      } else if (one.after.origin != position.origin || one.after.n > position.n) {
+        position = std::move(one.after);
+      }
+    }
+    if (waiting() == 0) waiting_since = 0;
+    if (position != saved) save();
+    if (any && !works) it_works();
+    fill();
+  }
+
+  void it_works() {
+    works = true;
+    trouble.clear();
+    if (told_up && reasons.empty()) return;
+    told_up = true;
+    reasons.clear();
+    base::log(str("syslog: ", settings->server, ": sending the journal"));
+    journal.note(Entry("syslog.up").with("server", settings->server));
+  }
+
+  // --- checkpoints: the collector is a witness of them
+
+  void tell_checkpoint() {
+    if (!link || !link->is_up()) return;
+    const std::optional<auth::SignedNote>& note = journal.checkpoint();
+    bool is_new = note && note->checkpoint.size > checkpoint_size && sent.origin == note->checkpoint.origin &&
+                  sent.n >= note->checkpoint.size;
+    Clock::time_point now = Clock::now();
+    if (is_new && now - checkpoint_at >= limits.checkpoint_every) {
+      std::string frame = syslog_frame(syslog_checkpoint(*note, base::wall_now(), hostname));
+      checkpoint_size = note->checkpoint.size;
+      checkpoint_at = now;
+      ++count;
+      flight.push_back({link->sent() + frame.size(), {}, base::wall_now(), checkpoint_size});
+      link->send(frame);
+    }
+    // One that was made of what was sent already is told by nobody.
+    if (link && checkpoint_size < sent.n && !checkpoint_timer.waiting())
+      checkpoint_timer.after(limits.checkpoint_every, [this] { tell_checkpoint(); });
+  }
+
+  void note_checkpoint(std::uint64_t size) {
+    Clock::time_point now = Clock::now();
+    if (checkpoint_told && now - checkpoint_noted < limits.checkpoint_noted_every) return;
+    checkpoint_told = true;
+    checkpoint_noted = now;
+    journal.note(Entry("checkpoint.sent").with("size", static_cast<std::int64_t>(size)));
+  }
+
+  // --- the position
+
+  void save() {
+    if (saving || position_timer.waiting()) return;
+    position_timer.after(limits.position_every, [this] {
+      if (position == saved) return;
+      saving = true;
+      auto outcome = std::make_shared<Result<>>();
+      blocking.run([outcome, folder = state, place = position] { *outcome = write_position(folder, place); },
+                   life.wrap([this, outcome, place = position] {
+                     saving = false;
+                     save_trouble = *outcome ? std::string() : outcome->error().what;
+                     if (*outcome) saved = place;
+                     if (position != saved) save();
+                   }));
+    });
+  }
+
+  // --- how it is
+
+  std::uint64_t waiting() const {
+    std::uint64_t end = journal.written();
+    if (position.origin != origin()) return end + 1;  // and what is left of an older life
+    return end - std::min(end, position.n);
+  }
+
+  base::Micros oldest() const {
+    auto is_late = [this](const SyslogPlace& after) {
+      return after.origin != position.origin || after.n > position.n;
+    };
+    for (const Sent& one : flight)
+      if (!one.checkpoint && one.wall > 0 && is_late(one.after)) return one.wall;
+    if (ready) {
+      for (const SyslogSpool::Message& one : ready->messages)
+        if (one.wall > 0 && is_late(one.after)) return one.wall;
+    }
+    return waiting_since;
+  }
+
+  base::Loop& loop;
+  base::Blocking& blocking;
+  auth::Journal& journal;
+  const std::string state, hostname;
+  const Limits limits;
+  std::optional<SyslogSettings> settings;
+  std::optional<SyslogTrust> trust;
+  std::unique_ptr<SyslogLink> link;
+  std::shared_ptr<SyslogSpool> spool;  // a read under way may outlive this
+
+  SyslogPlace position, saved;  // all before it has arrived, as far as that can be known; what the file says
+  SyslogPlace next;             // where reading goes on
+  SyslogPlace sent;             // all before it is on the connection
+  std::optional<SyslogSpool::Piece> ready;  // read, not sent
+  std::deque<Sent> flight;
+  std::uint64_t turn = 0;  // what was read for an earlier connection is not of this one
+  bool reading = false, saving = false;
+
+  std::string trouble;                     // of the connection
+  std::string read_trouble, save_trouble;  // of the journal's files and the position's
+  std::set<std::string> reasons;           // journalled since it last worked
+  bool works = false;                      // something has arrived on this connection
+  bool told_up = false;
+  Clock::time_point up_since;
+  milliseconds wait{1000};
+  std::mt19937 random{std::random_device{}()};
+  base::Micros waiting_since = 0;
+  std::uint64_t count = 0, lost = 0;
+
+  std::uint64_t checkpoint_size = 0;  // of the last one sent on this connection
+  Clock::time_point checkpoint_at, checkpoint_noted;
+  bool checkpoint_told = false;
+
+  base::Timer again, read_again, checkpoint_timer, position_timer;
+  auth::Journal::Handle growth;
+  base::Life life;
+};
+
+SyslogExport::SyslogExport(base::Loop& loop, base::Blocking& blocking, auth::Journal& journal,
+                           const std::string& state, std::string hostname, Limits limits)
+    : state_(std::make_unique<State>(loop, blocking, journal, state, std::move(hostname), limits)) {}
+SyslogExport::SyslogExport(base::Loop& loop, base::Blocking& blocking, auth::Journal& journal,
+                           const std::string& state, std::string hostname)
+    : SyslogExport(loop, blocking, journal, state, std::move(hostname), Limits{}) {}
+SyslogExport::~SyslogExport() = default;
+
+void SyslogExport::adopt(const std::optional<SyslogSettings>& settings) { state_->adopt(settings); }
+
+SyslogFigures SyslogExport::figures() const {
+  SyslogFigures figures;
+  if (!state_->settings) return figures;
+  figures.server = state_->settings->server;
+  figures.connected = state_->link && state_->link->is_up();
+  for (const std::string* trouble : {&state_->trouble, &state_->read_trouble, &state_->save_trouble})
+    if (figures.trouble.empty()) figures.trouble = *trouble;
+  figures.waiting = state_->waiting();
+  base::Micros oldest = figures.waiting > 0 ? state_->oldest() : 0;
+  if (oldest > 0) figures.behind = std::max<base::Micros>(0, base::wall_now() - oldest) / 1'000'000;
+  figures.sent = state_->count;
+  figures.lost = state_->lost;
+  return figures;
+}
+
+}  // namespace oob::audit
