@@ -83,12 +83,7 @@ class SolOnAWire : public Rack {
 };
 
 TEST_F(SolOnAWire, Carries115200BaudBothWaysWithoutLoss) {
-  test::BmcOptions options;
-  options.host = test::HostKind::numbered;
-  options.host_rate = 11520;
-  Console& one = console(options);
-  one.far.bmc.set_host(test::HostKind::silent);
-  ASSERT_EQ(one.reader.opened(), "");
+  Console& one = open_console();
   std::string typed = some_bytes(50'000, 7);
   one.far.bmc.set_host(test::HostKind::numbered, 11520);
   auto begun = base::Clock::now();

@@ -59,6 +59,9 @@ class Raw:
                 kept.append(bytes(data))
                 return len(data)
 
+            def __getattr__(self, name):  # the other thread goes on reading
+                return getattr(real, name)
+
         packets, m = self.t.packetizer, self.pack(*fields)
         real, packets._Packetizer__socket = packets._Packetizer__socket, Keep()
         for i in range(count):
