@@ -20,6 +20,7 @@ FOREIGN = {
     "libssh/": "ssh",
     "libserialport.h": "serial",
     "toml++/": "oobd",
+    "vterm.h": "audit",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]*)"|<([^>\n]*)>)', re.MULTILINE)
 
