@@ -12,6 +12,7 @@
 #include "console/sel_job.h"
 #include "console/send_job.h"
 #include "console/session.h"
+#include "console/verify_job.h"
 #include "console/watch_job.h"
 
 namespace oob::console {
@@ -414,6 +415,16 @@ const std::vector<CommandRow>& command_rows() {
        0,
        {{"--json", nullptr}},
        make_status},
+      {"verify",
+       "verify [--json]",
+       "whether the audit trail is whole: 0 yes, 1 no, 2 not to be read; needs 'audit'",
+       none,
+       false,
+       false,
+       0,
+       0,
+       {{"--json", nullptr}},
+       VerifyJob::make},
       {"metrics", "metrics", "figures for Prometheus", none, false, false, 0, 0, {}, make_metrics},
       {"reload",
        "reload",

@@ -11,6 +11,7 @@
 #include "oobd/ctl.h"
 #include "oobd/demo.h"
 #include "oobd/server.h"
+#include "oobd/verify.h"
 #include "serial/ports.h"
 #include "ssh/front.h"
 
@@ -34,6 +35,8 @@ constexpr Program kPrograms[] = {
     {"ports", "ports [--json]", "the serial ports of this machine, as configuration ready to paste"},
     {"ctl", "ctl [-c FILE | --state DIR] [COMMAND…]",
      "a command of the running daemon, as root or as its user"},
+    {"verify", "verify DIR [--key FILE] [--anchor FILE] [--json]",
+     "checks the audit trail of a state directory, or of a copy: 0 whole, 1 not, 2 not to be read"},
     {"help", "help [WORD]", "this, or more on one word"},
     {"--version", "--version", "what this is"},
 };
@@ -45,7 +48,7 @@ int complain(const std::string& what) {
 
 // The words after the subcommand, options taken out. Options end at the first other word when `stop_at_word`.
 struct Line {
-  std::string file = "/etc/oobd/oobd.toml", directory, state;
+  std::string file = "/etc/oobd/oobd.toml", directory, state, key, anchor;
   unsigned port = 0;
   bool json = false, bmc = false;
   std::vector<std::string> words;
@@ -67,7 +70,8 @@ Line parse(const std::vector<std::string>& arguments, const std::string& allowed
       line.json = true;
     } else if (is("--bmc", "b")) {
       line.bmc = true;
-    } else if (is("-c", "c") || is("--dir", "d") || is("--port", "p") || is("--state", "s")) {
+    } else if (is("-c", "c") || is("--dir", "d") || is("--port", "p") || is("--state", "s") ||
+               is("--key", "k") || is("--anchor", "a")) {
       if (i + 1 == arguments.size()) {
         line.fault = word + " needs a value";
         return line;
@@ -76,6 +80,8 @@ Line parse(const std::vector<std::string>& arguments, const std::string& allowed
       if (word == "-c") line.file = value;
       if (word == "--dir") line.directory = value;
       if (word == "--state") line.state = value;
+      if (word == "--key") line.key = value;
+      if (word == "--anchor") line.anchor = value;
       if (word == "--port" && (!oob::base::parse_number(value, line.port) || line.port > 65535)) {
         line.fault = str("--port ", value, ": not a port");
         return line;
@@ -142,14 +148,15 @@ int main(int count, char** values) {
     std::printf("%s\n", oob::version().c_str());
     return 0;
   }
-  const char* allowed = what == "serve"   ? "c"
-                        : what == "check" ? "cb"
-                        : what == "demo"  ? "dp"
-                        : what == "ports" ? "j"
-                        : what == "ctl"   ? "cs"
-                                          : "";
+  const char* allowed = what == "serve"    ? "c"
+                        : what == "check"  ? "cb"
+                        : what == "demo"   ? "dp"
+                        : what == "ports"  ? "j"
+                        : what == "ctl"    ? "cs"
+                        : what == "verify" ? "jka"
+                                           : "";
   Line line = parse(arguments, allowed, what == "ctl");
-  bool words_allowed = what == "ctl" || what == "help";
+  bool words_allowed = what == "ctl" || what == "help" || what == "verify";
   if (!line.fault.empty()) return complain(line.fault);
   if (!words_allowed && !line.words.empty()) return complain(what + ": '" + line.words[0] + "' is too much");
   if (what == "serve" || what == "check" || what == "demo")  // they read passwords and keys
@@ -159,7 +166,11 @@ int main(int count, char** values) {
   if (what == "demo") return oob::run_demo(line.directory, line.port);
   if (what == "ports") return ports(line);
   if (what == "ctl") return ctl(line);
+  if (what == "verify") {
+    if (line.words.size() != 1) return complain("verify: of which state directory? One, please");
+    return oob::run_verify(line.words[0], line.key, line.anchor, line.json);
+  }
   if (what == "help" || what == "--help" || what == "-h") return help(line);
-  if (what.empty()) return complain("what? serve, check, demo, ports, ctl, help or --version");
+  if (what.empty()) return complain("what? serve, check, demo, ports, ctl, verify, help or --version");
   return complain("no such command: " + oob::base::printable(what, 60));
 }
