@@ -22,6 +22,7 @@ const std::vector<JournalEvent>& journal_events() {
       {"clock.step", "the wall clock was set"},
       {"denied", "somebody asked for what they may not have"},
       {"detach", "somebody left a console"},
+      {"disk.level", "the disk of the state folder filled to another level, or drained"},
       {"forward.close", "a forwarded connection ended"},
       {"forward.open", "a connection to a BMC was forwarded"},
       {"gap", "events that could not be written"},

@@ -275,15 +275,17 @@ std::size_t AttachJob::typed(base::Bytes bytes) {
 }
 
 void AttachJob::type(base::Bytes run) {
-  if (writer_ && writer_->live()) {
+  bool refused = !core_.disk.refusal.empty() && visitor_.connection != 0;
+  if (writer_ && writer_->live() && !refused) {
     pending_ += run;
     flush_typed();
     return;
   }
-  lost_ = static_cast<int>(may_write() ? Fault::busy : Fault::denied);
+  lost_ = static_cast<int>(refused ? Fault::journal : may_write() ? Fault::busy : Fault::denied);
   auto now = base::Clock::now();
   if (now - hinted_ < std::chrono::seconds(5)) return;
   hinted_ = now;
+  if (refused) return say(core_.disk.refusal);
   say(may_write() ? str("you are watching; ", escape_.notation(), " a takes the keyboard if it is free, ",
                         escape_.notation(), " f forces it")
                   : "you may watch this console, not type on it");

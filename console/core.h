@@ -14,6 +14,7 @@
 #include "base/wire.h"
 #include "console/approvals.h"
 #include "console/deeds.h"
+#include "console/disk_report.h"
 #include "console/forwards.h"
 #include "console/inventory.h"
 #include "console/transcript.h"
@@ -69,6 +70,7 @@ struct Core {
   std::function<base::Result<std::string>()> reload;
   // A timed grant came or went: sessions are rechecked, now and when the next one ends.
   std::function<void()> rights_changed = [] {};
+  DiskState disk{};
 };
 
 // The event `ev` of somebody, with who and from where.

@@ -172,6 +172,9 @@ Result<std::unique_ptr<Job>> dispatch(Core& core, Visitor& visitor, JobIo& io, s
     if (!grant) return grant.error();
     arguments.grant = std::move(*grant);
   }
+  bool writes = row->action == auth::Action::write;
+  if (writes && !core.disk.refusal.empty() && visitor.connection != 0)
+    return fail(Fault::journal, core.disk.refusal);
   if (stdin_taken && row->free_text && arguments.rest == "-")
     return usage(*row, "'-' can't be used here, the commands themselves come from stdin");
   // Before it is made: `who` shows its own caller.

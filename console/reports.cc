@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "console/disk_report.h"
 #include "console/door_report.h"
 #include "console/session.h"
 
@@ -200,6 +201,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
     object["transcript_bytes_lost"] = core.archive.lost();
     door_status(core, object);
+    disk_status(core, object);
     return json::serialize(object) + "\n";
   }
   std::string text = str(core.version, "\n");
@@ -223,6 +225,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     text += str("waiting for a second person ('approve ID'):\n", waiting);
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
+  text += disk_status(core);
   text += str("journal      ", journal.empty() ? "ok" : journal, "\n");
   std::string lost = core.archive.lost() ? str(", ", core.archive.lost(), " bytes lost since the start") : "";
   text += str("transcripts  ", transcripts.empty() ? "ok" : transcripts, lost, "\n");
@@ -276,7 +279,7 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
          core.archive.lost());
   figure("transcripts_ok", "gauge", "1 while transcripts can be written",
          core.archive.trouble().empty() ? 1 : 0);
-  return text + door_metrics(core);
+  return text + door_metrics(core) + disk_metrics(core);
 }
 
 }  // namespace oob::console

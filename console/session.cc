@@ -144,7 +144,12 @@ void Session::open(base::Bytes payload) {
   entry.with("tty", static_cast<std::int64_t>(open->pty));
   if (!shell) entry.with("command", base::printable(line.substr(0, line.find(' ')), 100));
   core_.journal.note(std::move(entry));
+  if (!core_.disk.refusal.empty() && visitor_.connection != 0)
+    return end(core_.disk.refusal, static_cast<int>(Fault::journal));
   JobIo& io = *this;
+  // Not to scripts, which take what comes on stderr for a fault.
+  if (!core_.disk.warning.empty() && (terminal_.pty || line.starts_with("attach ")))
+    remark(str("[oobd: ", core_.disk.warning, "]"));
   if (!terms_.notice.empty()) remark(str("oobd: ", terms_.notice));
   if (shell) {
     job_ = std::make_unique<PromptJob>(core_, visitor_, io);

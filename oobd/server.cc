@@ -171,6 +171,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   rights_->load(config_->state + "/grants", journal_written);
   rights_->adopt();
   rights_->look();
+  disk_guard_.emplace(*core_, config_->audit, DiskGuard::Options{.seen = journal_written});
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
   gear_->start(*config_);
@@ -182,6 +183,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
 // on the brink would tell both by turns.
 void Server::tell_trouble() {
   std::string trouble = archive_->trouble();
+  if (disk_guard_) disk_guard_->look();
   if (trouble.empty()) {
     if (told_trouble_) whole_again_.after(kWholeAgain, [this] { announce_log(false, ""); });
     return;
@@ -212,11 +214,13 @@ std::string Server::apply_devices(const Config& next) {
   config_->listen = before.listen;
   config_->rsa_host_key = before.rsa_host_key;
   config_->sandbox = before.sandbox;
+  config_->audit.reserve = before.audit.reserve;
   std::string said = str("reloaded: ", gear_->change(next));
   if (before.listen != next.listen) said += "; 'listen' has changed and takes effect at the next start";
   if (before.state != next.state) said += "; 'state' has changed and takes effect at the next start";
   if (before.rsa_host_key != next.rsa_host_key) said += "; 'rsa_host_key' takes effect at the next start";
   if (before.sandbox != next.sandbox) said += "; 'sandbox' takes effect at the next start";
+  if (before.audit.reserve != next.audit.reserve) said += "; 'audit.reserve' takes effect at the next start";
   if (before.scrollback != next.scrollback) said += "; 'scrollback' takes effect for devices that are added";
   return said;
 }
@@ -241,6 +245,7 @@ Result<std::string> Server::reload() {
   core_->escape = next->escape;
   door_->adopt(*next);
   rights_->adopt();
+  disk_guard_->adopt(next->audit);
   std::string said = apply_devices(*next);
   door_->end_lost_rights();
   rights_->look();

@@ -14,6 +14,7 @@
 #include "console/rights_clock.h"
 
 #include "oobd/config.h"
+#include "oobd/disk_guard.h"
 #include "oobd/door.h"
 #include "oobd/gear.h"
 #include "oobd/listeners.h"
@@ -75,6 +76,7 @@ class Server {
   std::unique_ptr<Gear> gear_;  // after the inventory, which it empties
   std::optional<console::Core> core_;
   std::optional<console::RightsClock> rights_;
+  std::optional<DiskGuard> disk_guard_;
   std::vector<std::string> host_keys_;  // private, for the front
   std::vector<std::string> host_key_lines_, host_key_prints_;
   std::vector<Listener> listeners_;
