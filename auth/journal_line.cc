@@ -50,8 +50,6 @@ unsigned code_point(Bytes text, std::size_t& length) {
 }
 
 void add_text(std::string& line, Bytes text) {
-  bool cut = text.size() > kMostJournalText;
-  if (cut) text = text.substr(0, kMostJournalText);
   line += '"';
   while (!text.empty()) {
     std::size_t length;
@@ -69,23 +67,43 @@ void add_text(std::string& line, Bytes text) {
       add_unit(line, 0xdc00 + ((point - 0x10000) & 0x3ff));
     }
   }
-  if (cut) line += "...";
   line += '"';
 }
 
-void add_value(std::string& line, const std::variant<std::string, std::int64_t>& value) {
+void add_value(std::string& line, const JournalFields::mapped_type& value) {
   if (const std::int64_t* number = std::get_if<std::int64_t>(&value))
     line += std::to_string(*number);
   else
     add_text(line, std::get<std::string>(value));
 }
 
-[[maybe_unused]] bool plain_key(std::string_view key) {
+}  // namespace
+
+bool is_journal_key(std::string_view key) {
   return !key.empty() &&
          key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
 }
 
-}  // namespace
+bool is_journal_text(Bytes text) {
+  // A byte that was not UTF-8 became three, so only code points can be counted.
+  std::size_t bytes = 0, most = kMostJournalText;
+  if (text.ends_with("...")) most += 3;
+  while (!text.empty() && bytes <= most) {
+    std::size_t length;
+    bytes += code_point(text, length) == 0xfffd ? 1 : length;
+    text.remove_prefix(length);
+  }
+  return bytes <= most;
+}
+
+std::string canonical_json(const JournalFields& fields) {
+  std::string line = "{";
+  for (const auto& [key, value] : fields) {
+    line += str(line.size() == 1 ? "\"" : ",\"", key, "\":");
+    add_value(line, value);
+  }
+  return line + "}";
+}
 
 JournalStamp JournalStamp::now() {
   timespec time{};
@@ -95,23 +113,20 @@ JournalStamp JournalStamp::now() {
 
 std::string journal_line(const Entry& entry, const JournalStamp& stamp, std::uint64_t number,
                          const std::string& boot) {
-  std::map<std::string, std::variant<std::string, std::int64_t>> all = entry.fields;
-  for ([[maybe_unused]] const auto& [key, value] : entry.fields) {
-    assert(plain_key(key) && "a journal key is lower-case letters, digits and _");
+  JournalFields all = entry.fields;
+  for (auto& [key, value] : all) {
+    assert(is_journal_key(key) && "a journal key is lower-case letters, digits and _");
     assert(std::find(std::begin(kOwn), std::end(kOwn), key) == std::end(kOwn) &&
            "the journal adds this key itself");
+    std::string* text = std::get_if<std::string>(&value);
+    if (text && text->size() > kMostJournalText) *text = text->substr(0, kMostJournalText) + "...";
   }
   all["boot"] = boot;
   all["ev"] = entry.ev;
   all["mono"] = stamp.mono;
   all["n"] = static_cast<std::int64_t>(number);
   all["t"] = base::rfc3339(stamp.wall);
-  std::string line;
-  for (const auto& [key, value] : all) {
-    line += str(line.empty() ? "{\"" : ",\"", key, "\":");
-    add_value(line, value);
-  }
-  return line + "}\n";
+  return canonical_json(all) + "\n";
 }
 
 bool journal_number(Bytes line, std::uint64_t& number) {

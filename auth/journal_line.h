@@ -19,6 +19,14 @@ struct JournalStamp {
   static JournalStamp now();
 };
 
+using JournalFields = std::map<std::string, std::variant<std::string, std::int64_t>>;
+
+// The one form of these values, without LF. REQUIRES: every key is_journal_key().
+std::string canonical_json(const JournalFields& fields);
+bool is_journal_key(std::string_view key);
+// Not longer than journal_line() leaves a text.
+bool is_journal_text(base::Bytes text);
+
 // The record as one canonical JSON line, "\n" included (docs/formats.md, "Journal").
 std::string journal_line(const Entry& entry, const JournalStamp& stamp, std::uint64_t number,
                          const std::string& boot);

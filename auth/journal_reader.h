@@ -44,6 +44,7 @@ class JournalReader {
  private:
   struct State;
   explicit JournalReader(std::unique_ptr<State> state);
+  std::uint64_t first_ = 0;
   std::unique_ptr<State> state_;
 };
 
