@@ -6,6 +6,7 @@
 
 #include "base/clock_state.h"
 #include "base/log.h"
+#include "console/reports.h"
 
 namespace oob {
 
@@ -99,7 +100,7 @@ void DiskGuard::looked(const Found& found) {
   double all = static_cast<double>(space.used) + static_cast<double>(space.available);
   disk.used = all > 0 ? static_cast<double>(space.used) / all : 1;
   disk.reserve = found.reserve;
-  disk.warning = warning();
+  disk.warning = warning(space);
   disk.refusal = now == DiskLevel::full && config_.refuse
                      ? str(disk.warning,
                            ". Nothing that is done could be written down, so that no session and no "
@@ -111,7 +112,7 @@ void DiskGuard::looked(const Found& found) {
   tidy(space);
 }
 
-std::string DiskGuard::warning() const {
+std::string DiskGuard::warning(const DiskSpace& space) const {
   unsigned percent = core_.disk.percent;
   switch (gauge_.level()) {
     case DiskLevel::fine:
@@ -129,8 +130,12 @@ std::string DiskGuard::warning() const {
       break;
   }
   std::string journal = core_.journal.trouble();
-  return str("THE DISK IS FULL (", percent, " %): what is done and said here is not recorded",
-             journal.empty() ? "" : ", nor written down in the journal");
+  if (space.available < audit::DiskGauge::kSpaceAgain || !space.has_inodes) {
+    return str("THE DISK IS FULL (", percent, " %): what is done and said here is not recorded",
+               journal.empty() ? "" : ", nor written down in the journal");
+  }
+  if (!journal.empty()) return str("THE JOURNAL CAN'T BE WRITTEN: ", console::reason_of(journal));
+  return str("THE JOURNAL LIVES FROM ITS RESERVE: the disk is ", percent, " % full");
 }
 
 void DiskGuard::change(DiskLevel from, DiskLevel to) {

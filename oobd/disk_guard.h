@@ -48,7 +48,7 @@ class DiskGuard {
   void looked(const Found& found);
   void change(audit::DiskLevel from, audit::DiskLevel to);
   void tell(const std::string& what);
-  std::string warning() const;
+  std::string warning(const audit::DiskSpace& space) const;
   void tidy(const audit::DiskSpace& space);
   base::Micros age_now() const;
   void tidied(std::size_t removed, bool more);

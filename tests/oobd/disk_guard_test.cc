@@ -185,6 +185,7 @@ TEST(DiskGuard, IsFullWhileTheJournalsReserveIsGone) {
   test::write_file(reserve, "");
   guarded.look_at(21);
   EXPECT_EQ(guarded.disk().level, "full");
+  EXPECT_EQ(guarded.disk().warning, "THE JOURNAL LIVES FROM ITS RESERVE: the disk is 21 % full");
   test::write_file(reserve, std::string(1000, '\0'));
   guarded.look_at(20);
   EXPECT_EQ(guarded.disk().level, "fine");
