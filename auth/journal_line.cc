@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view kOwn[] = {"boot", "ev", "mono", "n", "t"};
 
 void add_unit(std::string& line, unsigned unit) {
-  char text[8];
+  char text[16];
   std::snprintf(text, sizeof text, "\\u%04x", unit);
   line += text;
 }
