@@ -220,6 +220,12 @@ bool Policy::safe_for(const Principal& who, const std::string& device) const {
   return !plain && any_role(who, [](const Role& role) { return role.safe && role.may.count(Action::watch); });
 }
 
+bool Policy::records_input(const Principal& who, const std::string& device) const {
+  Moment moment = now();
+  return any_role(
+      who, [&](const Role& role) { return role.record_input && holds(role, moment) && names(role, device); });
+}
+
 base::Error Policy::no_such_device(std::string_view name) {
   return fail(Fault::missing, str("no such device: ", printable(name)));
 }

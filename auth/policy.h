@@ -46,6 +46,7 @@ struct Role {
   bool second_factor = false;             // whoever has this role gives a code at login, beside the key
   bool two_person = false;                // what it allows of power waits until a second person has said yes
   bool safe = false;                      // its consoles are shown through SafeOutput
+  bool record_input = false;              // what is typed on its consoles is recorded as well
   std::vector<Hours> hours{};             // when it holds; none: always
   std::optional<base::Micros> expires{};  // from then on it allows nothing
 };
@@ -94,6 +95,8 @@ class Policy {
   // The principal has a `safe` role, and no other that holds lets them watch the device: it is to be shown
   // through SafeOutput.
   bool safe_for(const Principal& who, const std::string& device) const;
+  // Some role of the principal that holds, and has the device, wants what they type to be recorded.
+  bool records_input(const Principal& who, const std::string& device) const;
   bool knows(const std::string& user) const { return users_.count(user) != 0; }
   const std::map<std::string, std::vector<std::string>>& users() const { return users_; }
 

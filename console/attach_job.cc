@@ -31,14 +31,31 @@ void AttachJob::start() { enter(device_, wish_); }
 
 void AttachJob::enter(const std::string& device, Wish wish) {
   device_ = device;
-  Console& console = *core_.inventory.find(device)->console;
   visitor_.doing = "attach";
   visitor_.device = device;
+  entering_ = true;
+  visit_.begin(device, "attach", [this, wish](const Result<std::string>& recorded) {
+    entering_ = false;
+    if (recorded) return arrive(wish, *recorded);
+    io_.remark(str("oobd: ", recorded.error().what));
+    leave(static_cast<int>(recorded.error().fault));
+  });
+}
+
+void AttachJob::arrive(Wish wish, const std::string& unrecorded) {
+  const std::string device = device_;
+  Device* found = core_.inventory.find(device);
+  if (!found) {  // it went while the journal was written
+    say(auth::Policy::no_such_device(device).what);
+    return leave(static_cast<int>(Fault::missing));
+  }
+  Console& console = *found->console;
   safe_.reset();
   if (asked_safe_ || core_.policy->safe_for(visitor_.who, device)) safe_.emplace();
   std::string others = who_is_here();
   attachment_ = console.attach(*this, visitor_.who.user);
   note("attach");
+  visit_.event(auth::Entry("attach").with("others", others));
   console.transcript().mark("attach", visitor_.who.user);
   console.announce(str(visitor_.who.user, " came"), attachment_.get());
 
@@ -69,14 +86,18 @@ void AttachJob::enter(const std::string& device, Wish wish) {
     state += str(" (THE LOG CAN'T BE WRITTEN: ", trouble, ")");
   std::string greeting =
       str("[oobd: ", device, state, ": ", may, "; ", others.empty() ? "nobody else here" : others, "; ",
+          visit_.records_input() ? "what you type is recorded; " : "",
           safe_ ? "safe: text, colours and cursor only; " : "", escape_.notation(), " ? help, ",
           escape_.notation(), " . leaves]");
   if (io_.terminal().pty) {
-    screen_ = greeting + "\r\n";
+    screen_ = str(unrecorded, unrecorded.empty() ? "" : "\r\n", greeting, "\r\n");
   } else {
+    if (!unrecorded.empty()) io_.remark(unrecorded);
     io_.remark(greeting);  // results go to stdout, remarks to stderr
   }
   show_screen();
+  if (std::exchange(refused_, false)) io_.want_input();
+  if (std::exchange(ended_, false)) ended();
 }
 
 // The last screenful, as it is at this moment; the attachment goes on from there. After a start of the daemon
@@ -166,7 +187,7 @@ void AttachJob::say(const std::string& remark) {
 // Moves what there is room for: first what greets, then remarks and the console's bytes. While the person
 // types a message of theirs, the console waits.
 void AttachJob::pump() {
-  while (!left_ && !recalling_ && io_.room() > 0 && !escape_.reading()) {
+  while (!left_ && !entering_ && !recalling_ && io_.room() > 0 && !escape_.reading()) {
     if (!screen_.empty()) {
       std::string piece = screen_.substr(0, io_.room());
       screen_.erase(0, piece.size());
@@ -183,6 +204,7 @@ void AttachJob::pump() {
     Attachment::Piece piece = attachment_->next();
     if (piece.skipped) {
       if (safe_) safe_->restart();
+      visit_.event(auth::Entry("skipped").with("bytes", static_cast<std::int64_t>(piece.skipped)));
       std::string skipped = str("[oobd: ", piece.skipped, " bytes skipped]");
       if (io_.terminal().pty) io_.raw(str("\r\n", skipped, "\r\n"));
       if (!io_.terminal().pty) io_.remark(skipped);
@@ -191,9 +213,9 @@ void AttachJob::pump() {
     if (piece.bytes.empty()) break;
     base::Bytes bytes = piece.bytes.substr(0, io_.room());
     if (safe_) {
-      io_.raw(safe_->pass(bytes));
+      visit_.output(bytes, safe_->pass(bytes));
     } else {
-      io_.raw(bytes);
+      visit_.output(bytes, bytes);
     }
     attachment_->take(bytes.size());
   }
@@ -207,6 +229,7 @@ void AttachJob::offered() {
 
 void AttachJob::displaced(const std::string& by) {
   note("writer.lost", by);
+  visit_.event(auth::Entry("writer").with("how", "lost").with("by", base::printable(by)));
   say(str(by, " forced the keyboard; you are watching"));
   pending_.clear();
 }
@@ -217,7 +240,9 @@ void AttachJob::gone(const std::string& why) {
 }
 
 void AttachJob::note_writer(Claim how) {
-  note(writer_->joined() ? "writer.join" : how == Claim::force ? "writer.force" : "writer.take");
+  const char* taken = writer_->joined() ? "join" : how == Claim::force ? "force" : "take";
+  note(str("writer.", taken).c_str());
+  visit_.event(auth::Entry("writer").with("how", taken));
 }
 
 // What a console that was shown safely did to the terminal's modes is known, and undone.
@@ -231,22 +256,24 @@ void AttachJob::leave(int status) {
   // What is still to be shown is shown, room or not: it is one screen at most.
   for (const std::string& remark : remarks_) io_.raw(remark);
   left_ = true;
-  depart();
+  depart(status);
   io_.finish(status);
 }
 
-void AttachJob::depart() {
+void AttachJob::depart(int status) {
   if (breaking_) note("break.dropped");
   stay_.renew();  // what was asked for on this console happens on no other
   core_.approvals->left(visitor_.session);
-  breaking_ = recalling_ = false;
+  breaking_ = recalling_ = entering_ = false;
   power_.reset();
   answer_.cancel();
   screen_.clear();
   remarks_.clear();
   writer_.reset();
   Console* console = attachment_ ? attachment_->console() : nullptr;
+  if (attachment_) visit_.event(auth::Entry("detach"));
   attachment_.reset();
+  visit_.end(status);
   if (!console) return;
   note("detach");
   console->transcript().mark("detach", visitor_.who.user);
@@ -263,6 +290,10 @@ void AttachJob::room() {
 
 std::size_t AttachJob::typed(base::Bytes bytes) {
   if (left_ || leaving_) return bytes.size();
+  if (entering_) {
+    refused_ = true;
+    return 0;
+  }
   if (escape_.reading() && io_.room() == 0) {  // the echo of a message would have no place
     refused_ = true;
     return 0;
@@ -307,6 +338,7 @@ void AttachJob::flush_typed() {
       break;
     }
     if (*size == 0) break;
+    visit_.typed(base::Bytes(pending_).substr(0, *size));
     pending_.erase(0, *size);
     stalled_.cancel();
   }
@@ -323,6 +355,8 @@ void AttachJob::flush_typed() {
 }
 
 void AttachJob::ended() {
+  ended_ = entering_;
+  if (entering_) return;
   escape_.finish(keys_);
   // Who only watches, watches on; a script that has typed all it had to is done.
   if (!writer_ && !io_.terminal().pty && wish_ == Wish::watch) return;
@@ -356,6 +390,7 @@ void AttachJob::send_break(unsigned milliseconds) {
       say(str("no break was sent: ", written.error().what));
     } else if (writer_) {
       Result<> sent = writer_->send_break(milliseconds);
+      if (sent) visit_.event(auth::Entry("break").with("ms", static_cast<std::int64_t>(milliseconds)));
       say(sent ? "break sent" : base::printable(sent.error().what));
     }
     flush_typed();
@@ -383,7 +418,10 @@ void AttachJob::watch_only() {
   if (attachment_) attachment_->leave_queue();
   pending_.clear();
   if (!writer_) return;
-  if (writer_->live()) note("writer.leave");
+  if (writer_->live()) {
+    note("writer.leave");
+    visit_.event(auth::Entry("writer").with("how", "leave"));
+  }
   writer_.reset();
   io_.want_input();
 }
@@ -466,7 +504,7 @@ bool AttachJob::obey(Escape::Command command, std::string_view text) {
       obey_text(command, text);
       break;
   }
-  return !left_;
+  return !left_ && !entering_;
 }
 
 // The text has no controls and nothing that drives a terminal: the escape machine takes none.
@@ -475,11 +513,13 @@ void AttachJob::obey_text(Escape::Command command, std::string_view text) {
   if (!console) return;
   if (command == Escape::Command::message) {
     note("message", std::string(text));
+    visit_.event(auth::Entry("message").with("text", std::string(text)));
     console->announce(str(visitor_.who.user, ": ", text));
     return;
   }
   if (command == Escape::Command::note) {
     note("note", std::string(text));
+    visit_.event(auth::Entry("note").with("text", std::string(text)));
     console->transcript().mark("note", str(visitor_.who.user, ": ", text));
     return say("noted");
   }
@@ -562,6 +602,7 @@ void AttachJob::do_power() {
   PowerAction action = *std::exchange(power_, std::nullopt);
   Result<> still = still_confirmed(confirmation_, {device_}, action, core_.inventory);
   if (!still) return say(still.error().what);
+  visit_.event(auth::Entry("power").with("text", std::string(name_of(action))));
   bool full = core_.deeds->under_way() >= Deeds::kMost;
   core_.deeds->begin(core_, power_order(core_, visitor_, device_, action, PowerJob::kWait),
                      stay_.wrap([this, full](const Result<PowerOutcome>& result) {

@@ -12,6 +12,7 @@
 #include "console/core.h"
 #include "console/escape.h"
 #include "console/job.h"
+#include "console/recorded_visit.h"
 #include "console/safe_output.h"
 
 namespace oob::console {
@@ -60,6 +61,7 @@ class AttachJob : public Job, private Watcher {
   void gone(const std::string& why) override;
 
   void enter(const std::string& device, Wish wish);
+  void arrive(Wish wish, const std::string& unrecorded);
   bool obey(Escape::Command command, std::string_view text);
   void obey_text(Escape::Command command, std::string_view text);
   void offer_power();
@@ -85,7 +87,7 @@ class AttachJob : public Job, private Watcher {
   void note_writer(Claim how);
   void note(const char* event, const std::string& text = "");
   void leave(int status);
-  void depart();
+  void depart(int status = kDone);
 
   Core& core_;
   Visitor& visitor_;
@@ -95,6 +97,7 @@ class AttachJob : public Job, private Watcher {
   const bool asked_safe_;
   Escape escape_;
   Keys keys_{*this};
+  RecordedVisit visit_{core_, visitor_, io_};
   std::unique_ptr<Attachment> attachment_;
   std::unique_ptr<Writer> writer_;   // goes before the attachment
   std::string pending_;              // typed bytes the line has not taken yet
@@ -110,6 +113,8 @@ class AttachJob : public Job, private Watcher {
   base::Timer answer_;                // for the question about power
   base::Timer stalled_;               // after the end of input, for a line that takes nothing
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out
+  bool entering_ = false;             // the visit is not written down yet: nothing is shown, nothing taken
+  bool ended_ = false;                // … and nothing more will be typed
   bool left_ = false;
   bool refused_ = false;  // typed() took nothing for want of room to echo
   base::Life stay_;       // on this console

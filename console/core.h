@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "audit/recorder.h"
+#include "audit/syslog_figures.h"
 #include "auth/journal.h"
 #include "auth/policy.h"
 #include "auth/timed_grants.h"
@@ -70,7 +72,11 @@ struct Core {
   std::function<base::Result<std::string>()> reload;
   // A timed grant came or went: sessions are rechecked, now and when the next one ends.
   std::function<void()> rights_changed = [] {};
+  audit::Recordings* recordings = nullptr;  // null: nothing is recorded
+  // While the audit trail can't be written nobody gets to a console; else they do, and are told.
+  bool refuse_without_audit = false;
   DiskState disk{};
+  std::function<audit::SyslogFigures()> syslog = [] { return audit::SyslogFigures{}; };
 };
 
 // The event `ev` of somebody, with who and from where.

@@ -26,6 +26,7 @@ struct Device {
   bool is_protected = false;  // power actions that stop it need its name
   bool carries_oob =
       false;  // it powers or carries this board's own uplink: they need its name, and a warning
+  bool record_input = false;  // what is typed on its console is recorded as well
   std::unique_ptr<Console> console;
   std::unique_ptr<Chassis> chassis;      // null: no power
   std::optional<ForwardTarget> forward;  // none: it has no BMC

@@ -5,6 +5,10 @@
 
 #include "base/bytes.h"
 
+namespace oob::audit {
+class Recorder;
+}
+
 namespace oob::console {
 
 struct Terminal {
@@ -23,6 +27,12 @@ class JobIo {
   virtual void remark(std::string_view text) = 0;
   // Bytes exactly as they are, to stdout.
   virtual void raw(base::Bytes bytes) = 0;
+  // Output of a device, of which the visitor is `shown` this. It differs where a console is shown safely, or
+  // as lines.
+  virtual void device_output(base::Bytes /*bytes*/, base::Bytes shown) { raw(shown); }
+  // All that is shown from now on goes into this recording as well: as words of oobd's own, save what comes
+  // by device_output(). Null: into none. It outlives its being set here.
+  virtual void record(audit::Recorder* /*recorder*/) {}
   // How many bytes print() and raw() should be given now. They take more, for short texts; a stream that
   // finds no room waits for Job::room().
   virtual std::size_t room() const = 0;

@@ -35,6 +35,10 @@ class PromptJob : public Job {
     void print(std::string_view text) override { prompt_.io_.print(text); }
     void remark(std::string_view text) override { prompt_.io_.remark(text); }
     void raw(base::Bytes bytes) override { prompt_.io_.raw(bytes); }
+    void device_output(base::Bytes bytes, base::Bytes shown) override {
+      prompt_.io_.device_output(bytes, shown);
+    }
+    void record(audit::Recorder* recorder) override { prompt_.io_.record(recorder); }
     std::size_t room() const override { return prompt_.io_.room(); }
     void want_input() override { prompt_.io_.want_input(); }
     void finish(int status) override { prompt_.finished(status); }

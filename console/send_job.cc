@@ -20,6 +20,14 @@ SendJob::SendJob(Core& core, Visitor& visitor, JobIo& io, Arguments arguments, W
       stalled_(core.loop) {}
 
 void SendJob::start() {
+  visit_.begin(device_, work_.is_break ? "break" : "send", [this](const Result<std::string>& recorded) {
+    if (!recorded) return stop(recorded.error());
+    arrive(*recorded);
+  });
+}
+
+void SendJob::arrive(const std::string& unrecorded) {
+  if (!unrecorded.empty()) io_.remark(unrecorded);
   Device* device = core_.inventory.find(device_);
   if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
@@ -45,6 +53,7 @@ void SendJob::begin() {
   if (!work_.is_break) return push();
   Result<> sent = writer_->send_break(work_.milliseconds);
   if (!sent) return stop(sent.error());
+  visit_.event(auth::Entry("break").with("ms", static_cast<std::int64_t>(work_.milliseconds)));
   finish(kDone);
 }
 
@@ -73,6 +82,7 @@ void SendJob::push() {
     Result<std::size_t> size = writer_->write(pending_);
     if (!size) return stop(size.error());
     if (*size == 0) break;
+    visit_.typed(base::Bytes(pending_).substr(0, *size));
     pending_.erase(0, *size);
     stalled_.cancel();
   }
@@ -88,8 +98,16 @@ void SendJob::push() {
 }
 
 void SendJob::more() {
-  // What the console says meanwhile is nobody's here.
-  if (attachment_) attachment_->take(attachment_->waiting());
+  // What the console says meanwhile is shown to nobody here, but tells what became of what was typed.
+  while (attachment_) {
+    Attachment::Piece piece = attachment_->next();
+    if (piece.skipped)
+      visit_.event(auth::Entry("skipped").with("bytes", static_cast<std::int64_t>(piece.skipped)));
+    if (piece.bytes.empty()) return;
+    std::size_t size = piece.bytes.size();
+    visit_.output(piece.bytes, {});
+    attachment_->take(size);
+  }
 }
 
 void SendJob::displaced(const std::string& by) {
@@ -114,6 +132,7 @@ void SendJob::finish(int status) {
   stalled_.cancel();
   writer_.reset();
   attachment_.reset();
+  visit_.end(status);
   io_.finish(status);
 }
 

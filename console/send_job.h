@@ -8,6 +8,7 @@
 #include "console/core.h"
 #include "console/dispatcher.h"
 #include "console/job.h"
+#include "console/recorded_visit.h"
 
 namespace oob::console {
 
@@ -38,6 +39,7 @@ class SendJob : public Job, private Watcher {
   void displaced(const std::string& by) override;
   void writable() override { push(); }
   void gone(const std::string& why) override;
+  void arrive(const std::string& unrecorded);
   void begin();
   void push();
   void stop(const base::Error& error);
@@ -52,6 +54,7 @@ class SendJob : public Job, private Watcher {
   std::string pending_;
   bool begun_ = false, ended_ = false, over_ = false;
   base::Timer stalled_;
+  RecordedVisit visit_{core_, visitor_, io_};
   std::unique_ptr<Attachment> attachment_;
   std::unique_ptr<Writer> writer_;
   base::Life life_;

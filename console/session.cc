@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "audit/recorder.h"
 #include "base/unix_socket.h"
 #include "console/attach_job.h"
 #include "console/dispatcher.h"
@@ -103,6 +104,7 @@ bool Session::take_frame(Frame kind, base::Bytes payload) {
       // RFC 4254, 6.2: a dimension of zero says nothing.
       if (std::uint32_t columns = reader.u32()) terminal_.columns = std::min(columns, 1000u);
       if (std::uint32_t rows = reader.u32()) terminal_.rows = std::min(rows, 1000u);
+      if (recorder_) recorder_->resized(terminal_.columns, terminal_.rows);
       if (job_ && !over_) job_->resized();
       return reader.done();
     case Frame::brk: {
@@ -190,11 +192,20 @@ void Session::remark(std::string_view text) {
     ++skipped_;
     return;
   }
-  put(Frame::err, terminal_.pty ? str(harmless(text), "\r\n") : str(harmless(text), "\n"));
+  std::string line = str(harmless(text), terminal_.pty ? "\r\n" : "\n");
+  if (recorder_) recorder_->own(terminal_.pty ? line : str(harmless(text), "\r\n"));
+  put(Frame::err, line);
 }
 
 void Session::raw(base::Bytes bytes) {
-  if (!bytes.empty()) put(Frame::out, bytes);
+  if (bytes.empty()) return;
+  if (recorder_) recorder_->own(bytes);
+  put(Frame::out, bytes);
+}
+
+void Session::device_output(base::Bytes bytes, base::Bytes shown) {
+  if (recorder_) recorder_->device(bytes);
+  if (!shown.empty()) put(Frame::out, shown);
 }
 
 std::size_t Session::room() const {

@@ -46,6 +46,8 @@ class Session : private JobIo {
   void print(std::string_view text) override;
   void remark(std::string_view text) override;
   void raw(base::Bytes bytes) override;
+  void device_output(base::Bytes bytes, base::Bytes shown) override;
+  void record(audit::Recorder* recorder) override { recorder_ = recorder; }
   std::size_t room() const override;
   void want_input() override;
   void finish(int status) override;
@@ -71,6 +73,7 @@ class Session : private JobIo {
   std::string out_;    // frames the socket has not taken
   Terminal terminal_;
   std::uint64_t skipped_ = 0;  // remarks there was no room for
+  audit::Recorder* recorder_ = nullptr;
   std::unique_ptr<Job> job_;
   bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false;
   mutable bool wants_room_ = false;  // room() found none: the job is called when there is

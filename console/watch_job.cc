@@ -37,6 +37,14 @@ WatchJob::WatchJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& arg
 WatchJob::~WatchJob() = default;
 
 void WatchJob::start() {
+  visit_.begin(device_, "watch", [this](const Result<std::string>& recorded) {
+    if (!recorded) return stop(recorded.error());
+    arrive(*recorded);
+  });
+}
+
+void WatchJob::arrive(const std::string& unrecorded) {
+  if (!unrecorded.empty()) io_.remark(unrecorded);
   Device* device = core_.inventory.find(device_);
   if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
@@ -50,6 +58,7 @@ void WatchJob::pump() {
     if (piece.skipped) {
       give_line();
       if (safe_) safe_->restart();
+      visit_.event(auth::Entry("skipped").with("bytes", static_cast<std::int64_t>(piece.skipped)));
       told(str(piece.skipped, " bytes skipped"));
     }
     if (piece.bytes.empty()) return;
@@ -58,20 +67,21 @@ void WatchJob::pump() {
     attachment_->take(bytes.size());
     if (raw_) {
       if (safe_) {
-        io_.raw(safe_->pass(bytes));
+        visit_.output(bytes, safe_->pass(bytes));
       } else {
-        io_.raw(bytes);
+        visit_.output(bytes, bytes);
       }
       continue;
     }
     std::string out;
+    const base::Bytes all = bytes;
     while (!bytes.empty()) {
       if (!take_line(bytes, line_, kMostLine)) break;
       clean_line(line_, out);
       out += '\n';
       line_.clear();
     }
-    io_.print(out);
+    show(all, std::move(out));
     // A prompt is a line that does not end.
     if (!line_.empty()) quiet_.after(kQuiet, [this] { give_line(); });
   }
@@ -82,7 +92,15 @@ void WatchJob::give_line() {
   std::string out;
   clean_line(line_, out);
   line_.clear();
-  io_.print(out + "\n");
+  show({}, out + "\n");
+}
+
+// What the console said, as the lines that are shown of it.
+void WatchJob::show(base::Bytes bytes, std::string lines) {
+  if (io_.terminal().pty)
+    for (std::size_t at = 0; (at = lines.find('\n', at)) != std::string::npos; at += 2)
+      lines.replace(at, 1, "\r\n");
+  visit_.output(bytes, lines);
 }
 
 void WatchJob::told(const std::string& what) { io_.remark(str("[oobd: ", what, "]")); }
@@ -103,6 +121,7 @@ void WatchJob::stop(const base::Error& error) {
   over_ = true;
   attachment_.reset();
   io_.remark(str("oobd: ", error.what));
+  visit_.end(static_cast<int>(error.fault));
   io_.finish(static_cast<int>(error.fault));
 }
 
@@ -121,6 +140,14 @@ ExpectJob::ExpectJob(Core& core, Visitor& visitor, JobIo& io, const Arguments& a
       quiet_(core.loop) {}
 
 void ExpectJob::start() {
+  visit_.begin(device_, "expect", [this](const Result<std::string>& recorded) {
+    if (!recorded) return stop(recorded.error());
+    arrive(*recorded);
+  });
+}
+
+void ExpectJob::arrive(const std::string& unrecorded) {
+  if (!unrecorded.empty()) io_.remark(unrecorded);
   Device* device = core_.inventory.find(device_);
   if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
@@ -138,9 +165,13 @@ void ExpectJob::recheck() {
 void ExpectJob::more() {
   while (!over_ && attachment_) {
     Attachment::Piece piece = attachment_->next();
-    if (piece.skipped) line_.clear();
+    if (piece.skipped) {
+      visit_.event(auth::Entry("skipped").with("bytes", static_cast<std::int64_t>(piece.skipped)));
+      line_.clear();
+    }
     if (piece.bytes.empty()) return;
     std::size_t size = piece.bytes.size();
+    visit_.output(piece.bytes, {});
     bool matched = look(piece.bytes);
     attachment_->take(size);
     if (matched) return;
@@ -176,6 +207,7 @@ void ExpectJob::found(std::string text) {
   timer_.cancel();
   core_.loop.post(life_.wrap([this] {
     attachment_.reset();
+    visit_.end(kDone);
     io_.finish(kDone);
   }));
 }
@@ -193,6 +225,7 @@ void ExpectJob::stop(const base::Error& error) {
   quiet_.cancel();
   attachment_.reset();
   io_.remark(str("oobd: ", error.what));
+  visit_.end(static_cast<int>(error.fault));
   io_.finish(static_cast<int>(error.fault));
 }
 

@@ -10,6 +10,7 @@
 #include "console/core.h"
 #include "console/dispatcher.h"
 #include "console/job.h"
+#include "console/recorded_visit.h"
 #include "console/safe_output.h"
 
 namespace oob::console {
@@ -32,7 +33,9 @@ class WatchJob : public Job, private Watcher {
   void more() override { pump(); }
   void told(const std::string& what) override;
   void gone(const std::string& why) override;
+  void arrive(const std::string& unrecorded);
   void pump();
+  void show(base::Bytes bytes, std::string lines);
   void give_line();
   void stop(const base::Error& error);
 
@@ -45,6 +48,7 @@ class WatchJob : public Job, private Watcher {
   bool over_ = false;
   std::string line_;  // the beginning of a line that has not ended
   base::Timer quiet_;
+  RecordedVisit visit_{core_, visitor_, io_};
   std::unique_ptr<Attachment> attachment_;
   base::Life life_;
 };
@@ -68,6 +72,7 @@ class ExpectJob : public Job, private Watcher {
   void more() override;
   void told(const std::string& what) override;
   void gone(const std::string& why) override;
+  void arrive(const std::string& unrecorded);
   void stop(const base::Error& error);
   bool look(base::Bytes bytes);
   bool matches(std::string& text) const;
@@ -82,6 +87,7 @@ class ExpectJob : public Job, private Watcher {
   bool over_ = false;
   std::string line_;
   base::Timer timer_, quiet_;
+  RecordedVisit visit_{core_, visitor_, io_};
   std::unique_ptr<Attachment> attachment_;
   base::Life life_;
 };
