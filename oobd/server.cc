@@ -60,6 +60,7 @@ Server::~Server() {
   if (door_) door_->close();
   if (core_) {
     core_->sessions.clear();
+    recordings_.reset();
     core_->journal.note(auth::Entry("stop"));
   }
   gear_.reset();
@@ -145,6 +146,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
 
   archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
   archive_->on_trouble([this] { tell_trouble(); });
+  recordings_ = std::make_unique<audit::Recordings>(loop_, *disk_, *journal_, config_->state + "/recordings");
   pace_ = std::make_unique<console::Pace>(loop_, *archive_);
   core_.emplace(console::Core{.loop = loop_,
                               .blocking = blocking_,
@@ -160,6 +162,8 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
                               .started = base::wall_now(),
                               .reload = [this] { return reload(); }});
   core_->escape = config_->escape;
+  core_->recordings = recordings_.get();
+  core_->refuse_without_audit = config_->audit.refuse;
   door_ = std::make_unique<Door>(loop_, *core_, journal_written);
   core_->door.core_sandbox = std::move(sandbox);
   core_->door.host_keys = std::exchange(host_key_prints_, {});
@@ -243,6 +247,7 @@ Result<std::string> Server::reload() {
     return base::wrap("nothing is changed", error);
   }
   core_->escape = next->escape;
+  core_->refuse_without_audit = next->audit.refuse;
   door_->adopt(*next);
   rights_->adopt();
   disk_guard_->adopt(next->audit);

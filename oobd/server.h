@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/recorder.h"
 #include "auth/journal.h"
 #include "base/disk.h"
 #include "base/loop.h"
@@ -70,6 +71,7 @@ class Server {
   base::Blocking blocking_;
   std::optional<base::Disk> disk_;  // its threads begin in the sandbox
   std::unique_ptr<auth::Journal> journal_;
+  std::unique_ptr<audit::Recordings> recordings_;
   std::unique_ptr<console::Archive> archive_;
   std::unique_ptr<console::Pace> pace_;
   console::Inventory inventory_;
