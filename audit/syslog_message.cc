@@ -37,13 +37,16 @@ bool ends(std::string_view event, std::string_view end) { return event.ends_with
 
 Severity severity_of(const Record& record) {
   const std::string& event = record.ev;
-  if (event == "disk.full" || event == "disk.critical" || event == "transcripts.failing" || event == "gap" ||
-      event == "recording.gap")
+  if (event == "disk.level") {
+    const std::string* to = record.text("to");
+    if (to && (*to == "critical" || *to == "full")) return Severity::critical;
+    return to && *to == "fine" ? Severity::informational : Severity::warning;
+  }
+  if (event == "transcripts.failing" || event == "gap" || event == "recording.gap" || event == "syslog.lost")
     return Severity::critical;
   if (event == "journal.begin" && record.text("why")) return Severity::critical;
   if (event.starts_with("login.refused") || event == "denied" || ends(event, ".failed") ||
-      ends(event, ".down") || ends(event, ".damaged") || ends(event, ".lost") || event == "disk.warn" ||
-      event == "disk.shed")
+      ends(event, ".down") || ends(event, ".damaged"))
     return Severity::warning;
   if (ends(event, ".request") || event == "clock.step" || event == "retention" || event == "redaction" ||
       event == "key.rotate" || event == "grant" || event == "approval.given")

@@ -10,6 +10,7 @@
 #include "console/disk_report.h"
 #include "console/door_report.h"
 #include "console/session.h"
+#include "console/syslog_report.h"
 
 namespace oob::console {
 
@@ -202,6 +203,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     object["transcript_bytes_lost"] = core.archive.lost();
     door_status(core, object);
     disk_status(core, object);
+    syslog_status(core, object);
     return json::serialize(object) + "\n";
   }
   std::string text = str(core.version, "\n");
@@ -227,6 +229,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
   text += disk_status(core);
   text += str("journal      ", journal.empty() ? "ok" : journal, "\n");
+  text += syslog_status(core);
   std::string lost = core.archive.lost() ? str(", ", core.archive.lost(), " bytes lost since the start") : "";
   text += str("transcripts  ", transcripts.empty() ? "ok" : transcripts, lost, "\n");
   return text;
@@ -279,7 +282,7 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
          core.archive.lost());
   figure("transcripts_ok", "gauge", "1 while transcripts can be written",
          core.archive.trouble().empty() ? 1 : 0);
-  return text + door_metrics(core) + disk_metrics(core);
+  return text + door_metrics(core) + disk_metrics(core) + syslog_metrics(core);
 }
 
 }  // namespace oob::console
