@@ -105,6 +105,7 @@ void ConfigReader::read_role_terms(const Node& role, auth::Role& config) {
   }
   if (const Node* two = get(role, "two_person", Node::Kind::truth)) config.two_person = two->truth;
   if (const Node* safe = get(role, "safe", Node::Kind::truth)) config.safe = safe->truth;
+  if (const Node* input = get(role, "record_input", Node::Kind::truth)) config.record_input = input->truth;
   for (const Node* text : texts(role, "hours")) {
     base::Result<auth::Hours> hours = auth::Hours::parse(text->text);
     if (hours) {

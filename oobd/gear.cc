@@ -130,6 +130,7 @@ void Gear::furnish(console::Device& device, const DeviceConfig& config) {
   device.model = config.model;
   device.is_protected = config.is_protected;
   device.carries_oob = config.carries_oob;
+  device.record_input = config.record_input;
   device.forward = forward_of(config);
 }
 

@@ -144,6 +144,10 @@ key         = "secrets/board.pem"
 [device.edge1]
 line = { tcp = "192.0.2.40:4001" }
 record_input = true
+[role.watched]
+on = ["*"]
+may = ["write"]
+record_input = true
 )"));
   ASSERT_TRUE(outcome.config) << all(outcome);
   AuditConfig audit;
@@ -159,6 +163,7 @@ record_input = true
                       folder / "keys/board.pem", folder / "secrets/board.pem"};
   EXPECT_EQ(outcome.config->syslog, syslog);
   EXPECT_TRUE(outcome.config->devices.at("edge1").record_input);
+  EXPECT_TRUE(outcome.config->roles.at("watched").record_input);
 }
 
 TEST(Config, ReadsTheTermsOfABmcAndItsConsole) {
