@@ -10,6 +10,7 @@
 #include "oobd/core_dumps.h"
 #include "oobd/ctl.h"
 #include "oobd/demo.h"
+#include "oobd/replay.h"
 #include "oobd/server.h"
 #include "oobd/verify.h"
 #include "serial/ports.h"
@@ -37,6 +38,8 @@ constexpr Program kPrograms[] = {
      "a command of the running daemon, as root or as its user"},
     {"verify", "verify DIR [--key FILE] [--anchor FILE] [--json]",
      "checks the audit trail of a state directory, or of a copy: 0 whole, 1 not, 2 not to be read"},
+    {"replay", "replay FILE [--speed X] [--idle S] [--from T]",
+     "plays a recording in this terminal; keys: blank pauses, + - speed, . skips 10 s, q leaves"},
     {"help", "help [WORD]", "this, or more on one word"},
     {"--version", "--version", "what this is"},
 };
@@ -148,6 +151,7 @@ int main(int count, char** values) {
     std::printf("%s\n", oob::version().c_str());
     return 0;
   }
+  if (what == "replay") return oob::run_replay({arguments.begin() + 1, arguments.end()});
   const char* allowed = what == "serve"    ? "c"
                         : what == "check"  ? "cb"
                         : what == "demo"   ? "dp"
@@ -171,6 +175,7 @@ int main(int count, char** values) {
     return oob::run_verify(line.words[0], line.key, line.anchor, line.json);
   }
   if (what == "help" || what == "--help" || what == "-h") return help(line);
-  if (what.empty()) return complain("what? serve, check, demo, ports, ctl, verify, help or --version");
+  if (what.empty())
+    return complain("what? serve, check, demo, ports, ctl, verify, replay, help or --version");
   return complain("no such command: " + oob::base::printable(what, 60));
 }
