@@ -4,8 +4,8 @@
 #include <deque>
 #include <vector>
 
-#include "auth/journal_files.h"
 #include "auth/journal_line.h"
+#include "auth/journal_writer.h"
 #include "base/log.h"
 
 namespace oob::auth {
@@ -15,79 +15,37 @@ using base::fail;
 using base::Fault;
 using base::Loop;
 using base::Result;
-using base::str;
 
 namespace {
 
 constexpr std::size_t kMostCommits = 1024;  // waiting
+constexpr std::size_t kMostSeals = 1024;    // waiting
 constexpr std::size_t kMostNotes = 4096;    // waiting while all is well
 constexpr std::size_t kMostKept = 256;      // waiting while writing fails
 constexpr std::size_t kMostBatch = 1024;
-constexpr base::milliseconds kLater{
-    1000};  // until a failed write is tried again, or what was noted is synced
+constexpr base::milliseconds kLater{1000};  // until a failed write is tried again
+constexpr base::milliseconds kGrowth{250};  // between two words to followers, at least
 
-struct Item {
-  Entry entry;
-  JournalStamp stamp;
-  std::function<void(Result<>)> done;  // of a commit
-};
-
-// What is written together.
-struct Batch {
-  std::vector<Item> items;
-  std::uint64_t lost = 0;  // told by the gap entry at its end
-  bool sync = false;
-  Result<> result;
-};
-
-// The disk thread's side. Numbers are given here and only for good when all of a batch is in the file, so
-// that a failure leaves neither a hole nor a double.
-class Writer {
- public:
-  explicit Writer(std::unique_ptr<JournalFiles> files)
-      : files_(std::move(files)), boot_(boot_id()), next_(files_->next_number()), whole_(files_->size()) {}
-
-  Result<> write(const Batch& batch) {
-    if (batch.items.empty()) return batch.sync ? files_->sync() : Result<>();
-    if (Result<> ready = make_ready(); !ready) return ready;
-    std::string lines;
-    std::uint64_t number = next_;
-    for (const Item& item : batch.items) lines += journal_line(item.entry, item.stamp, number++, boot_);
-    Result<> written = files_->append(lines);
-    if (written && batch.sync) written = files_->sync();
-    if (!written) {
-      torn_ = !files_->truncate(whole_);
-      return written;
-    }
-    whole_ += lines.size();
-    next_ = number;
-    return written;
-  }
-
- private:
-  Result<> make_ready() {
-    if (torn_) {
-      if (Result<> cut = files_->truncate(whole_); !cut) return cut;
-      torn_ = false;
-    }
-    if (whole_ > 0 && whole_ < JournalFiles::kMostFile) return {};
-    if (begun_ && whole_ == 0) return {};
-    if (whole_ > 0) {
-      if (Result<> synced = files_->sync(); !synced) return synced;
-    }
-    if (Result<> begun = files_->begin(next_); !begun) return begun;
-    begun_ = true;
-    whole_ = 0;
-    return {};
-  }
-
-  std::unique_ptr<JournalFiles> files_;
-  std::string boot_;
-  std::uint64_t next_;
-  std::uint64_t whole_;  // bytes of the current file that are whole records
-  bool torn_ = false;    // more than that may be in the file
-  bool begun_ = false;   // the current file was begun by this object
-};
+// A disk that hangs must not hang whoever waits: `answer` gets its result or, later than kPatience, an error.
+template <class Value>
+std::function<void(Result<Value>)> with_patience(Loop& loop, std::function<void(Result<Value>)> answer) {
+  struct Waiting {
+    explicit Waiting(Loop& l) : limit(l) {}
+    std::function<void(Result<Value>)> answer;
+    base::Timer limit;
+  };
+  auto waiting = std::make_shared<Waiting>(loop);
+  waiting->answer = std::move(answer);
+  waiting->limit.after(Journal::kPatience, [one = std::weak_ptr<Waiting>(waiting)] {
+    auto still = one.lock();
+    if (still && still->answer)
+      std::exchange(still->answer, nullptr)(fail(Fault::journal, "journal: the disk does not answer"));
+  });
+  return [waiting](Result<Value> result) {
+    waiting->limit.cancel();
+    if (waiting->answer) std::exchange(waiting->answer, nullptr)(std::move(result));
+  };
+}
 
 }  // namespace
 
@@ -104,51 +62,106 @@ Entry& Entry::with(std::string key, std::int64_t value) & {
 }
 Entry&& Entry::with(std::string key, std::int64_t value) && { return std::move(with(std::move(key), value)); }
 
-// One batch is under way at a time; what comes meanwhile goes into the next and shares its sync.
+// One job is under way at a time; what comes meanwhile goes into the next batch and shares its sync.
 struct Journal::State : std::enable_shared_from_this<Journal::State> {
-  State(Loop& l, Disk& d, std::unique_ptr<JournalFiles> files)
+  struct Seal {
+    std::uint64_t after;  // the item that has to be written before
+    std::function<void(Result<Checkpoint>)> done;
+  };
+  struct Follower {
+    std::function<void()> what;
+  };
+
+  State(Loop& l, Disk& d, std::shared_ptr<JournalWriter> w, Options o, std::int64_t cut, std::string why)
       : loop(l),
         disk(d),
-        dropped(files->dropped_bytes()),
-        writer(std::make_shared<Writer>(std::move(files))),
-        timer(std::make_unique<base::Timer>(l)) {}
+        options(std::move(o)),
+        dropped(cut),
+        loss(std::move(why)),
+        writer(std::move(w)),
+        timer(std::make_unique<base::Timer>(l)),
+        key_timer(std::make_unique<base::Timer>(l)),
+        growth_timer(std::make_unique<base::Timer>(l)) {
+    show(writer->progress());
+  }
 
   Loop& loop;
   Disk& disk;
+  Options options;
   std::int64_t dropped;
-  std::shared_ptr<Writer> writer;
-  std::deque<Item> queue;
+  std::string loss;
+  std::shared_ptr<JournalWriter> writer;  // the disk thread's
+  std::optional<SignedNote> checkpoint;
+  JournalWriter::Progress progress;
+  std::deque<JournalItem> queue;
+  std::deque<Seal> seals;
   std::size_t notes = 0;    // in the queue
   std::size_t commits = 0;  // in the queue and under way
   std::uint64_t lost = 0;
-  std::string trouble;
-  std::unique_ptr<base::Timer> timer;
+  std::uint64_t came = 0, went = 0;  // items that were queued, and that are in the files or given up
+  std::string trouble, seal_trouble;
+  std::unique_ptr<base::Timer> timer, key_timer, growth_timer;
+  std::vector<std::weak_ptr<Follower>> followers;
+  std::uint64_t told = 0;  // to them
   bool busy = false;
   bool unsynced = false;     // something noted may not be on the disk yet
   bool sync_failed = false;  // the trouble is that of a sync alone
   bool alive = true;
 
-  void note(Item item) {
+  void begin(bool born) {
+    if (!born) rotate();
+    key_timer->after(options.new_key_after, [this] { next_day(); });
+  }
+
+  void next_day() {
+    rotate();
+    key_timer->after(options.new_key_after, [this] { next_day(); });
+  }
+
+  void rotate() {
+    bool waits =
+        std::any_of(queue.begin(), queue.end(), [](const JournalItem& item) { return item.rotates; });
+    if (waits) return;
+    queue.push_back({Entry("key.rotate"), options.now(), nullptr, true, ++came});
+    ++notes;
+    start();
+  }
+
+  void note(Entry entry) {
     // After the first loss all is lost until the gap is told, so that the gap is one.
     if (lost > 0 || notes >= (trouble.empty() ? kMostNotes : kMostKept)) {
       lose(1);
     } else {
-      queue.push_back(std::move(item));
+      queue.push_back({std::move(entry), options.now(), nullptr, false, ++came});
       ++notes;
     }
     if (trouble.empty()) start();
     arm();
   }
 
-  void commit(Item item) {
+  void commit(Entry entry, std::function<void(Result<>)> done) {
     if (commits >= kMostCommits) {
-      loop.post([self = shared_from_this(), done = std::move(item.done)] {
-        if (self->alive) done(fail(Fault::journal, "journal: too many waiting"));
-      });
+      later_answer<void>(std::move(done), "journal: too many waiting");
       return;
     }
     ++commits;
-    queue.push_back(std::move(item));
+    queue.push_back({std::move(entry), options.now(), std::move(done), false, ++came});
+    start();
+  }
+
+  template <class Value>
+  void later_answer(std::function<void(Result<Value>)> done, std::string why) {
+    loop.post([self = shared_from_this(), done = std::move(done), why = std::move(why)] {
+      if (self->alive) done(fail(Fault::journal, why));
+    });
+  }
+
+  void seal(std::function<void(Result<Checkpoint>)> done) {
+    if (seals.size() >= kMostSeals) {
+      later_answer<Checkpoint>(std::move(done), "journal: too many waiting");
+      return;
+    }
+    seals.push_back({came, std::move(done)});
     start();
   }
 
@@ -157,11 +170,18 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     lost += count;
   }
 
+  // The next job for the disk thread, if there is one. Checkpoints that are due go first, lest more and more
+  // records wait for theirs.
   void start() {
-    if (busy || (queue.empty() && lost == 0)) return;
-    auto batch = std::make_shared<Batch>();
+    if (busy) return;
+    bool items = !queue.empty() || lost > 0;
+    bool asked = !seals.empty() && (queue.empty() || seals.front().after <= went);
+    if (seal_trouble.empty() && progress.due) return start_seal(asked);
+    if (asked) return start_seal(true);
+    if (!items) return;
+    auto batch = std::make_shared<JournalBatch>();
     while (!queue.empty() && batch->items.size() < kMostBatch) {
-      Item& first = queue.front();
+      JournalItem& first = queue.front();
       if (first.done)
         batch->sync = true;
       else
@@ -173,26 +193,56 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     hand_over(std::move(batch));
   }
 
-  void add_gap(Batch& batch) {
+  void add_gap(JournalBatch& batch) {
     if (lost == 0) return;
     Entry gap("gap");
     gap.with("lost", static_cast<std::int64_t>(lost));
     batch.lost = std::exchange(lost, 0);
-    batch.items.push_back({std::move(gap), JournalStamp::now(), nullptr});
+    batch.items.push_back({std::move(gap), options.now(), nullptr, false, 0});
   }
 
-  void hand_over(std::shared_ptr<Batch> batch) {
+  void hand_over(std::shared_ptr<JournalBatch> batch) {
     busy = true;
-    disk.run([writer = writer, batch] { batch->result = writer->write(*batch); },
-             [self = shared_from_this(), batch] { self->finished(*batch); });
+    auto after = std::make_shared<JournalWriter::Progress>();
+    disk.run(
+        [writer = writer, batch, after] {
+          batch->result = writer->write(*batch);
+          *after = writer->progress();
+        },
+        [self = shared_from_this(), batch, after] { self->finished(*batch, *after); });
   }
 
-  void finished(Batch& batch) {
+  void show(const JournalWriter::Progress& now) {
+    progress = now;
+    if (!checkpoint || checkpoint->checkpoint != now.checkpoint.checkpoint) checkpoint = now.checkpoint;
+    if (progress.synced > told && !growth_timer->waiting() && !followers.empty()) tell();
+  }
+
+  void tell() {
+    told = progress.synced;
+    growth_timer->after(kGrowth, [this] {
+      if (progress.synced > told) tell();
+    });
+    loop.post([self = shared_from_this()] { self->call_followers(); });
+  }
+
+  void call_followers() {
+    std::vector<std::weak_ptr<Follower>> now = followers;
+    for (const auto& one : now) {
+      std::shared_ptr<Follower> follower = one.lock();
+      if (follower && alive) follower->what();
+    }
+    std::erase_if(followers, [](const auto& one) { return one.expired(); });
+  }
+
+  void finished(JournalBatch& batch, const JournalWriter::Progress& now) {
     busy = false;
     if (!alive) return;
-    commits -= static_cast<std::size_t>(std::count_if(batch.items.begin(), batch.items.end(),
-                                                      [](const Item& item) { return bool(item.done); }));
+    show(now);
+    commits -= static_cast<std::size_t>(std::count_if(
+        batch.items.begin(), batch.items.end(), [](const JournalItem& item) { return bool(item.done); }));
     bool only_sync = batch.items.empty();
+    std::deque<Seal> given_up;
     if (batch.result) {
       // That a sync works says nothing of room for more.
       if (!trouble.empty() && (!only_sync || sync_failed)) {
@@ -200,33 +250,83 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
         trouble.clear();
       }
       unsynced = !batch.sync;
+      for (const JournalItem& item : batch.items) went = std::max(went, item.number);
       start();
     } else {
       if (trouble.empty()) base::log(batch.result.error().what);
       trouble = batch.result.error().what;
       sync_failed = only_sync;
       keep(batch);
+      given_up.swap(seals);
       if (commits > 0) start();  // a commit is tried at once, notes wait for the timer
     }
     arm();
-    for (Item& item : batch.items) {
+    for (JournalItem& item : batch.items) {
       if (!item.done) continue;
       item.done(batch.result);
+      if (!alive) return;
+    }
+    for (Seal& seal : given_up) {
+      seal.done(batch.result.error());
+      if (!alive) return;
+    }
+  }
+
+  void start_seal(bool everything) {
+    busy = true;
+    struct Job {
+      Result<> result;
+      JournalWriter::Progress after;
+    };
+    auto job = std::make_shared<Job>();
+    disk.run(
+        [writer = writer, everything, job] {
+          job->result = writer->seal(everything);
+          job->after = writer->progress();
+        },
+        [self = shared_from_this(), everything, job, covers = queue.empty() ? came : went] {
+          self->sealed(job->result, job->after, everything, covers);
+        });
+  }
+
+  void sealed(const Result<>& result, const JournalWriter::Progress& now, bool everything,
+              std::uint64_t covers) {
+    busy = false;
+    if (!alive) return;
+    show(now);
+    std::deque<Seal> answers;
+    if (!result) {
+      if (trouble.empty() && seal_trouble.empty()) base::log(result.error().what);
+      seal_trouble = result.error().what;
+      answers.swap(seals);
+    } else {
+      if (!seal_trouble.empty()) base::log("journal: sealed again");
+      seal_trouble.clear();
+      if (everything) unsynced = false;
+      while (everything && !seals.empty() && seals.front().after <= covers) {
+        answers.push_back(std::move(seals.front()));
+        seals.pop_front();
+      }
+    }
+    start();
+    arm();
+    for (Seal& seal : answers) {
+      seal.done(result ? Result<Checkpoint>(now.checkpoint.checkpoint) : Result<Checkpoint>(result.error()));
       if (!alive) return;
     }
   }
 
   // Puts the notes of a failed batch back to the front, and drops the newest beyond the bound.
-  void keep(Batch& batch) {
+  void keep(JournalBatch& batch) {
     if (batch.lost > 0) batch.items.pop_back();
     lost += batch.lost;
     for (auto item = batch.items.rbegin(); item != batch.items.rend(); ++item) {
       if (item->done) continue;
-      queue.push_front({item->entry, item->stamp, nullptr});
+      queue.push_front({item->entry, item->stamp, nullptr, item->rotates, item->number});
       ++notes;
     }
     for (std::size_t at = queue.size(); notes > kMostKept && at-- > 0;) {
-      if (queue[at].done) continue;
+      if (queue[at].done || queue[at].rotates) continue;
       queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(at));
       --notes;
       lose(1);
@@ -234,28 +334,49 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   }
 
   void arm() {
-    bool waits = unsynced || (!trouble.empty() && (notes > 0 || lost > 0));
-    if (waits && !busy && !timer->waiting()) timer->after(kLater, [this] { later(); });
+    bool waits = unsynced || progress.unsealed || (!trouble.empty() && (notes > 0 || lost > 0));
+    if (!waits || busy || timer->waiting()) return;
+    bool failing = !trouble.empty() || !seal_trouble.empty();
+    timer->after(failing ? kLater : kSealAfter, [this] { later(); });
   }
 
+  // Tries again what failed, and seals what has waited long enough, which syncs it as well.
   void later() {
-    if (busy) return;  // finished() arms it again
-    start();
-    if (busy || !unsynced) return;
-    auto batch = std::make_shared<Batch>();
-    batch->sync = true;
-    hand_over(std::move(batch));
+    if (busy) {
+      timer->after(base::milliseconds(10), [this] { later(); });
+      return;
+    }
+    if (!trouble.empty() && (!queue.empty() || lost > 0)) {
+      start();
+      if (busy) return;
+    }
+    if (unsynced || progress.unsealed) start_seal(true);
   }
 };
 
 Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::string directory) {
-  Result<std::unique_ptr<JournalFiles>> files = JournalFiles::open(directory);
-  if (!files) return files.error();
-  return open(loop, disk, std::move(*files));
+  return open(loop, disk, std::move(directory), Options{});
 }
 
-Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::unique_ptr<JournalFiles> files) {
-  return std::unique_ptr<Journal>(new Journal(std::make_shared<State>(loop, disk, std::move(files))));
+Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::string directory,
+                                               Options options) {
+  return open(loop, disk, std::move(directory), std::move(options), std::make_shared<JournalDisk>());
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::string directory, Options options,
+                                               std::shared_ptr<JournalDisk> files) {
+  std::string boot = boot_id();
+  Result<JournalLife> life = start_journal(*files, directory, boot, options.now());
+  if (!life) return life.error();
+  bool born = life->born;
+  std::int64_t dropped = life->dropped;
+  std::string loss = life->loss;
+  auto writer = std::make_shared<JournalWriter>(std::move(files), std::move(directory), std::move(*life),
+                                                std::move(boot), options.reserve);
+  auto state =
+      std::make_shared<State>(loop, disk, std::move(writer), std::move(options), dropped, std::move(loss));
+  state->begin(born);
+  return std::unique_ptr<Journal>(new Journal(std::move(state)));
 }
 
 Journal::Journal(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -263,42 +384,72 @@ Journal::Journal(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Journal::~Journal() {
   state_->alive = false;
   state_->timer.reset();
-  auto last = std::make_shared<Batch>();
+  state_->key_timer.reset();
+  state_->growth_timer.reset();
+  auto last = std::make_shared<JournalBatch>();
   last->sync = true;
-  for (Item& item : state_->queue) {
+  for (JournalItem& item : state_->queue) {
     if (!item.done) last->items.push_back(std::move(item));
   }
   state_->queue.clear();
+  state_->seals.clear();
   state_->add_gap(*last);
   state_->disk.run([writer = state_->writer, last] {
-    if (Result<> written = writer->write(*last); !written) base::log(written.error().what);
+    Result<> written = writer->write(*last);
+    if (!written) base::log(written.error().what);
+    if (Result<> sealed = writer->seal(true); !sealed && written) base::log(sealed.error().what);
   });
 }
 
-void Journal::note(Entry entry) { state_->note({std::move(entry), JournalStamp::now(), nullptr}); }
+void Journal::note(Entry entry) { state_->note(std::move(entry)); }
 
 void Journal::commit(Entry entry, std::function<void(Result<>)> done) {
-  // A disk that hangs must not hang whoever waits. The entry may be written all the same: an intent, not
-  // carried out.
-  struct Waiting {
-    explicit Waiting(base::Loop& loop) : limit(loop) {}
-    std::function<void(Result<>)> done;
-    base::Timer limit;
-  };
-  auto waiting = std::make_shared<Waiting>(state_->loop);
-  waiting->done = std::move(done);
-  waiting->limit.after(kPatience, [one = std::weak_ptr<Waiting>(waiting)] {
-    auto still = one.lock();
-    if (still && still->done)
-      std::exchange(still->done, nullptr)(fail(Fault::journal, "journal: the disk does not answer"));
-  });
-  state_->commit({std::move(entry), JournalStamp::now(), [waiting](Result<> result) {
-                    waiting->limit.cancel();
-                    if (waiting->done) std::exchange(waiting->done, nullptr)(std::move(result));
-                  }});
+  // After an error the entry may be written all the same: an intent, not carried out.
+  state_->commit(std::move(entry), with_patience<void>(state_->loop, std::move(done)));
 }
 
-std::string Journal::trouble() const { return state_->trouble; }
+void Journal::seal(std::function<void(Result<Checkpoint>)> done) {
+  state_->seal(with_patience<Checkpoint>(state_->loop, std::move(done)));
+}
+
+std::string Journal::trouble() const {
+  return state_->trouble.empty() ? state_->seal_trouble : state_->trouble;
+}
 std::int64_t Journal::dropped_bytes() const { return state_->dropped; }
+const std::optional<SignedNote>& Journal::checkpoint() const { return state_->checkpoint; }
+std::string Journal::vkey() const { return state_->progress.vkey; }
+const std::string& Journal::loss() const { return state_->loss; }
+std::uint64_t Journal::written() const { return state_->progress.synced; }
+std::uint64_t Journal::reserve_left() const { return state_->progress.reserve; }
+
+Journal::Handle Journal::on_growth(std::function<void()> what) {
+  auto follower = std::make_shared<State::Follower>(std::move(what));
+  state_->followers.push_back(follower);
+  return follower;
+}
+
+void Journal::drop_oldest(std::function<void(Result<>)> done) {
+  struct Drop {
+    Result<Entry> record = fail(Fault::internal, "");
+    std::uint64_t to = 0;
+    Result<> removed;
+    std::function<void(Result<>)> done;
+  };
+  auto drop = std::make_shared<Drop>();
+  drop->done = std::move(done);
+  auto remove = [state = state_, drop](Result<> written) {
+    if (!written) return drop->done(written);
+    state->disk.run([state, drop] { drop->removed = state->writer->remove_before(drop->to); },
+                    [state, drop] {
+                      if (state->alive) drop->done(drop->removed);
+                    });
+  };
+  state_->disk.run([writer = state_->writer, drop] { drop->record = writer->oldest(drop->to); },
+                   [state = state_, drop, remove] {
+                     if (!state->alive) return;
+                     if (!drop->record) return drop->done(drop->record.error());
+                     state->commit(std::move(*drop->record), remove);
+                   });
+}
 
 }  // namespace oob::auth

@@ -11,10 +11,18 @@
 #include "base/disk.h"
 #include "base/loop.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace oob::auth {
 
-class JournalFiles;
+class JournalDisk;
+
+// When an entry came, taken once so that waiting for the disk does not show in it.
+struct JournalStamp {
+  base::Micros wall = 0;
+  std::int64_t mono = 0;  // CLOCK_MONOTONIC in µs
+  static JournalStamp now();
+};
 
 // One event of the audit trail. Values are texts or whole numbers; texts must be printable (base::printable)
 // where any part came from a peer or device. The journal adds n, t, mono and boot by itself.
@@ -38,7 +46,8 @@ class Journal {
 
   struct Options {
     std::uint64_t reserve = 16 << 20;  // bytes of STATE/journal/reserve, let go when the disk is full
-    std::chrono::hours new_key_after{24};
+    std::chrono::milliseconds new_key_after = std::chrono::hours(24);
+    std::function<JournalStamp()> now = JournalStamp::now;  // for tests whose clock is set
   };
 
   static constexpr std::chrono::seconds kPatience{10};  // with the disk, for a commit
@@ -48,9 +57,10 @@ class Journal {
                                                      std::string directory, Options options);
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
                                                      std::string directory);
-  // The same over files that are open already: for tests whose disk fails.
+  // The same on a disk that may fail: for tests.
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
-                                                     std::unique_ptr<JournalFiles> files);
+                                                     std::string directory, Options options,
+                                                     std::shared_ptr<JournalDisk> files);
   // Hands what was noted to the disk thread; commits not yet answered never are.
   ~Journal();
   Journal(const Journal&) = delete;
@@ -77,12 +87,18 @@ class Journal {
   // Why this start began a new life of the journal ("12 records that were signed are missing: …"); empty when
   // it went on with the one that was there, or there was none.
   const std::string& loss() const;
-  // `what` runs on the loop after records have reached the files (not yet the disk), at most some times a
-  // second. For followers and exporters, which read by JournalReader. Ends with the handle.
+  // `what` runs on the loop when written() has grown, at most some times a second. For followers and
+  // exporters, which read by JournalReader, and no further than written(). Ends with the handle.
   using Handle = std::shared_ptr<void>;
   [[nodiscard]] Handle on_growth(std::function<void()> what);
-  // Records that are in the files, and that are synced.
+  // Records that are in the files, and that are synced. What is behind them may still go.
   std::uint64_t written() const;
+
+  // Removes the oldest file of records, once the record `retention` that tells of it is on the disk. An error
+  // where it is the newest, or has records that no checkpoint on the disk covers.
+  void drop_oldest(std::function<void(base::Result<>)> done);
+  // Bytes of STATE/journal/reserve that a full disk has left.
+  std::uint64_t reserve_left() const;
 
  private:
   struct State;

@@ -12,13 +12,6 @@ namespace oob::auth {
 constexpr std::size_t kMostJournalText = 4096;  // bytes of one text; the rest is cut off and shown as "..."
 constexpr std::size_t kMostJournalLine = 256 * 1024;
 
-// When an entry came, taken once so that waiting for the disk does not show in it.
-struct JournalStamp {
-  base::Micros wall = 0;
-  std::int64_t mono = 0;  // CLOCK_MONOTONIC in µs
-  static JournalStamp now();
-};
-
 using JournalFields = std::map<std::string, std::variant<std::string, std::int64_t>>;
 
 // The one form of these values, without LF. REQUIRES: every key is_journal_key().

@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "auth/journal_files.h"
 #include "auth/journal_line.h"
+#include "auth/journal_start.h"
 #include "base/time.h"
 #include "tests/support/support.h"
 
@@ -21,60 +21,61 @@ using base::Fault;
 using base::Result;
 using testing::HasSubstr;
 
-// Real files on a disk that can be made to fail, after some bytes if asked; counts syncs.
-class FailingFiles : public JournalFiles {
+// Real files on a disk whose files of records can be made to fail, after some bytes if asked; counts syncs.
+class FailingDisk : public JournalDisk {
  public:
-  struct Disk {
-    std::atomic<int> append_error{0}, sync_error{0}, truncate_error{0}, begin_error{0};
-    std::atomic<std::size_t> part{0};  // bytes that still fit when append fails
-    std::atomic<int> syncs{0}, appends{0};
-    std::atomic<bool> hold{false};  // sync waits while true
-  };
-  static std::unique_ptr<JournalFiles> open(const std::string& directory, std::shared_ptr<Disk> disk) {
-    std::unique_ptr<FailingFiles> files(new FailingFiles(directory + "/journal", std::move(disk)));
-    auto found = files->find_end();
-    EXPECT_TRUE(found) << found.error().what;
-    return files;
+  std::atomic<int> append_error{0}, sync_error{0}, truncate_error{0}, begin_error{0}, notes_error{0};
+  std::atomic<std::size_t> part{0};  // bytes that still fit when append fails
+  std::atomic<int> syncs{0};
+  std::atomic<bool> hold{false};             // sync waits while true
+  std::atomic<std::uint64_t> full_until{0};  // bytes that the reserve has to give before there is room
+
+  int open(const std::string& path, File& file) override {
+    return path.ends_with(".jsonl") && begin_error ? begin_error.load() : JournalDisk::open(path, file);
   }
-  static Result<> error(int number) {
-    return base::fail(Fault::journal, base::system_error("journal", number).what);
+  int write(File& file, base::Bytes bytes, std::uint64_t at) override {
+    if (file.path.ends_with("checkpoints") && notes_error) return notes_error;
+    if (!is_records(file)) return JournalDisk::write(file, bytes, at);
+    if (given_ < full_until) return ENOSPC;
+    if (!append_error) return JournalDisk::write(file, bytes, at);
+    EXPECT_EQ(JournalDisk::write(file, bytes.substr(0, part), at), 0);
+    return append_error;
   }
-  Result<> begin(std::uint64_t number) override {
-    return disk_->begin_error ? error(disk_->begin_error) : JournalFiles::begin(number);
+  int sync(File& file) override {
+    if (!is_records(file)) return JournalDisk::sync(file);
+    ++syncs;
+    while (hold) std::this_thread::yield();
+    return sync_error ? sync_error.load() : JournalDisk::sync(file);
   }
-  Result<> append(base::Bytes lines) override {
-    ++disk_->appends;
-    if (!disk_->append_error) return JournalFiles::append(lines);
-    EXPECT_TRUE(JournalFiles::append(lines.substr(0, disk_->part)));
-    return error(disk_->append_error);
-  }
-  Result<> sync() override {
-    ++disk_->syncs;
-    while (disk_->hold) std::this_thread::yield();
-    return disk_->sync_error ? error(disk_->sync_error) : JournalFiles::sync();
-  }
-  Result<> truncate(std::uint64_t size) override {
-    return disk_->truncate_error ? error(disk_->truncate_error) : JournalFiles::truncate(size);
+  int truncate(File& file, std::uint64_t size) override {
+    struct stat status;
+    if (file.path.ends_with("reserve") && ::fstat(file.fd.get(), &status) == 0)
+      given_ += static_cast<std::uint64_t>(status.st_size) - size;
+    return is_records(file) && truncate_error ? truncate_error.load() : JournalDisk::truncate(file, size);
   }
 
  private:
-  FailingFiles(std::string directory, std::shared_ptr<Disk> disk)
-      : JournalFiles(std::move(directory)), disk_(std::move(disk)) {}
-  std::shared_ptr<Disk> disk_;
+  static bool is_records(const File& file) { return file.path.ends_with(".jsonl"); }
+  std::atomic<std::uint64_t> given_{0};
 };
 
 class JournalTest : public testing::Test {
  protected:
+  static Journal::Options Options() {
+    Journal::Options options;
+    options.reserve = 1 << 20;
+    return options;
+  }
   void open() {
     journal_.reset();
     disk_.drain();
-    auto opened = Journal::open(loop_, disk_, folder_.path());
+    auto opened = Journal::open(loop_, disk_, folder_.path(), Options());
     ASSERT_TRUE(opened) << opened.error().what;
     journal_ = std::move(*opened);
   }
   void open_failing() {
-    auto opened = Journal::open(loop_, disk_, FailingFiles::open(folder_.path(), faulty_));
-    ASSERT_TRUE(opened);
+    auto opened = Journal::open(loop_, disk_, folder_.path(), Options(), faulty_);
+    ASSERT_TRUE(opened) << opened.error().what;
     journal_ = std::move(*opened);
   }
   void close() {
@@ -92,8 +93,9 @@ class JournalTest : public testing::Test {
   std::vector<boost::json::object> records() {
     std::vector<boost::json::object> all;
     std::vector<std::filesystem::path> paths;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "journal"))
-      paths.push_back(entry.path());
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "journal")) {
+      if (entry.path().extension() == ".jsonl") paths.push_back(entry.path());
+    }
     std::sort(paths.begin(), paths.end());
     for (const auto& path : paths) {
       std::string text = test::read_file(path);
@@ -105,9 +107,13 @@ class JournalTest : public testing::Test {
     for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].at("n").to_number<std::size_t>(), i);
     return all;
   }
+  // All but those of the journal itself.
   std::vector<std::string> events() {
     std::vector<std::string> names;
-    for (const auto& record : records()) names.emplace_back(record.at("ev").as_string());
+    for (const auto& record : records()) {
+      if (record.at("ev") != "journal.begin" && record.at("ev") != "key.rotate")
+        names.emplace_back(record.at("ev").as_string());
+    }
     return names;
   }
 
@@ -115,7 +121,7 @@ class JournalTest : public testing::Test {
   base::Loop loop_;
   base::Disk disk_{loop_};
   std::unique_ptr<Journal> journal_;
-  std::shared_ptr<FailingFiles::Disk> faulty_ = std::make_shared<FailingFiles::Disk>();
+  std::shared_ptr<FailingDisk> faulty_ = std::make_shared<FailingDisk>();
 };
 
 TEST_F(JournalTest, IsOnTheDiskWhenACommitAnswers) {
@@ -143,6 +149,7 @@ TEST_F(JournalTest, WritesCanonicalLinesThatAnotherParserReadsBack) {
                      .with("a", std::string(5000, 'a')));
   EXPECT_EQ(commit("end"), "");
   std::string line = test::read_file(file());
+  line = line.substr(line.find('\n') + 1);
   line = line.substr(0, line.find('\n'));
   for (char c : line) EXPECT_TRUE(c >= 0x20 && c < 0x7f);
   boost::json::object record = boost::json::parse(line).as_object();
@@ -151,7 +158,7 @@ TEST_F(JournalTest, WritesCanonicalLinesThatAnotherParserReadsBack) {
   EXPECT_EQ(record.at("min").as_int64(), INT64_MIN);
   EXPECT_EQ(record.at("a").as_string(), std::string(4096, 'a') + "...");
   EXPECT_EQ(record.at("ev").as_string(), "note");
-  EXPECT_EQ(record.at("n").as_int64(), 0);
+  EXPECT_EQ(record.at("n").as_int64(), 1);
   EXPECT_GT(record.at("mono").as_int64(), 0);
   EXPECT_EQ(std::string(record.at("boot").as_string()), boot_id());
   auto time = base::parse_time(std::string(record.at("t").as_string()), 0);
@@ -169,20 +176,26 @@ TEST_F(JournalTest, WritesCanonicalLinesThatAnotherParserReadsBack) {
 
 TEST_F(JournalTest, GoesOnAfterACrashAtEveryByteOfTheTail) {
   open();
-  for (const char* event : {"one", "two", "three"}) EXPECT_EQ(commit(event), "");
+  for (const char* event : {"one", "two"}) EXPECT_EQ(commit(event), "");
   close();
-  std::string whole = test::read_file(file());
-  std::size_t second = whole.find('\n', whole.find('\n') + 1) + 1;
-  for (std::size_t size = second; size <= whole.size(); ++size) {
-    test::write_file(file(), whole.substr(0, size));
+  std::string second_notes = test::read_file(folder_ / "journal/checkpoints");
+  std::string second = test::read_file(file());
+  std::string line = journal_line(Entry("three"), JournalStamp::now(), 3, boot_id());
+  std::string key = test::read_file(folder_ / "journal_key");
+  for (std::size_t size = 0; size <= line.size(); ++size) {
+    test::write_file(folder_ / "journal_key", key);
+    test::write_file(folder_ / "journal/checkpoints", second_notes);
+    test::write_file(file(), second + line.substr(0, size));
     open();
-    bool complete = size == whole.size();
-    EXPECT_EQ(journal_->dropped_bytes(), complete ? 0 : static_cast<std::int64_t>(size - second)) << size;
+    bool complete = size == line.size();
+    EXPECT_EQ(journal_->dropped_bytes(), complete ? 0 : static_cast<std::int64_t>(size)) << size;
+    EXPECT_EQ(journal_->loss(), "");
     EXPECT_EQ(commit("again"), "");
     std::vector<std::string> wanted = {"one", "two"};
     if (complete) wanted.push_back("three");
     wanted.push_back("again");
     EXPECT_EQ(events(), wanted) << size;
+    close();
   }
 }
 
@@ -202,7 +215,7 @@ TEST_F(JournalTest, CutsNothingOffWhenMoreIsWrongThanACrashTears) {
   open();
   EXPECT_EQ(commit("one"), "");
   close();
-  std::string whole = test::read_file(file()) + std::string(JournalFiles::kMostTorn + 1, 'x');
+  std::string whole = test::read_file(file()) + std::string(kMostJournalTorn + 1, 'x');
   test::write_file(file(), whole);
   auto opened = Journal::open(loop_, disk_, folder_.path());
   ASSERT_FALSE(opened);
@@ -243,10 +256,10 @@ TEST_F(JournalTest, BeginsANewFileNamedByItsFirstRecordAt16MiB) {
   }
   ASSERT_TRUE(test::run_until(loop_, [&] { return waiting == 0; }));
   auto all = records();
-  EXPECT_EQ(all.size(), 4600u);
+  EXPECT_EQ(all.size(), 4601u);
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(folder_ / "journal"))
-    names.push_back(entry.path().filename());
+    if (entry.path().extension() == ".jsonl") names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   ASSERT_EQ(names.size(), 2u);
   std::string second = test::read_file(file(names[1]));
@@ -256,7 +269,7 @@ TEST_F(JournalTest, BeginsANewFileNamedByItsFirstRecordAt16MiB) {
   EXPECT_EQ(names[1], wanted);
   open();
   EXPECT_EQ(commit("on"), "");
-  EXPECT_EQ(records().size(), 4601u);
+  EXPECT_EQ(records().size(), 4603u);  // and a new key
 }
 
 TEST_F(JournalTest, LetsCommitsThatWaitShareASync) {
@@ -276,7 +289,7 @@ TEST_F(JournalTest, LetsCommitsThatWaitShareASync) {
   faulty_->hold = false;
   ASSERT_TRUE(test::run_until(loop_, [&] { return answered == 501; }));
   EXPECT_EQ(faulty_->syncs, 2);
-  EXPECT_EQ(records().size(), 502u);
+  EXPECT_EQ(records().size(), 503u);
 }
 
 TEST_F(JournalTest, RefusesACommitWhenTooManyWait) {
@@ -332,18 +345,6 @@ TEST_F(JournalTest, LeavesNoTraceOfACommitWhoseSyncFailed) {
   EXPECT_EQ(events(), (std::vector<std::string>{"before", "after"}));
 }
 
-TEST_F(JournalTest, TriesAgainToBeginItsFirstFile) {
-  open_failing();
-  faulty_->begin_error = ENOSPC;
-  EXPECT_EQ(commit("refused"), "journal: No space left on device");
-  faulty_->begin_error = 0;
-  faulty_->append_error = ENOSPC;
-  EXPECT_EQ(commit("refused"), "journal: No space left on device");
-  faulty_->append_error = 0;
-  EXPECT_EQ(commit("first"), "");
-  EXPECT_EQ(events(), std::vector<std::string>{"first"});
-}
-
 TEST_F(JournalTest, KeepsNotesWhileTheDiskIsFullAndTellsHowManyWereLost) {
   open_failing();
   EXPECT_EQ(commit("before"), "");
@@ -356,15 +357,16 @@ TEST_F(JournalTest, KeepsNotesWhileTheDiskIsFullAndTellsHowManyWereLost) {
   ASSERT_TRUE(test::run_until(loop_, [&] { return journal_->trouble().empty(); }));
   EXPECT_EQ(commit("after"), "");
   auto all = records();
-  ASSERT_EQ(all.size(), 1u + 256 + 1 + 1);
-  for (int i = 0; i < 256; ++i) EXPECT_EQ(all[1 + i].at("i").as_int64(), i);
-  EXPECT_EQ(all[257].at("ev").as_string(), "gap");
-  EXPECT_EQ(all[257].at("lost").as_int64(), 300 - 256 + 7);
-  EXPECT_EQ(all[258].at("ev").as_string(), "after");
+  ASSERT_EQ(all.size(), 2u + 256 + 1 + 1);
+  for (int i = 0; i < 256; ++i) EXPECT_EQ(all[2 + i].at("i").as_int64(), i);
+  EXPECT_EQ(all[258].at("ev").as_string(), "gap");
+  EXPECT_EQ(all[258].at("lost").as_int64(), 300 - 256 + 7);
+  EXPECT_EQ(all[259].at("ev").as_string(), "after");
 }
 
 TEST_F(JournalTest, SyncsNotesByItselfWithinSeconds) {
   open_failing();
+  faulty_->syncs = 0;
   journal_->note(Entry("note"));
   EXPECT_TRUE(test::run_until(loop_, [&] { return faulty_->syncs == 1; }));
   EXPECT_EQ(events(), std::vector<std::string>{"note"});
