@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "base/fd.h"
 
@@ -28,6 +29,27 @@ Result<> write_whole(const std::string& path, Bytes bytes, mode_t mode) {
   if (::fsync(file.get()) < 0) return system_error(fresh);
   if (::rename(fresh.c_str(), path.c_str()) < 0) return system_error(path);
   return {};
+}
+
+Result<std::string> read_whole(const std::string& path, std::size_t most) {
+  auto reason = [](int number) { return fail(Fault::failed, std::generic_category().message(number)); };
+  // Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return reason(errno);
+  struct stat found {};
+  if (::fstat(file.get(), &found) != 0) return reason(errno);
+  if (S_ISDIR(found.st_mode)) return reason(EISDIR);
+  if (!S_ISREG(found.st_mode)) return fail(Fault::failed, "Not a regular file");
+  std::string text;
+  while (true) {
+    char piece[16 * 1024];
+    ssize_t got = ::read(file.get(), piece, sizeof piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return reason(errno);
+    if (got == 0) return text;
+    text.append(piece, static_cast<std::size_t>(got));
+    if (text.size() > most) return fail(Fault::failed, str("larger than ", most, " bytes"));
+  }
 }
 
 }  // namespace oob::base

@@ -13,4 +13,8 @@ namespace oob::base {
 // after a crash `path` is the old file or the new one, never half of either. One writer a path. Blocks.
 Result<> write_whole(const std::string& path, Bytes bytes, mode_t mode);
 
+// All of a regular file of at most `most` bytes, whoever owns it. The error is the reason alone: "Is a
+// directory". Blocks.
+Result<std::string> read_whole(const std::string& path, std::size_t most);
+
 }  // namespace oob::base

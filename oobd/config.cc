@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/whole_file.h"
 #include "oobd/config_files.h"
 #include "oobd/config_reader.h"
 #include "oobd/config_tree.h"
@@ -17,7 +18,7 @@ ConfigOutcome read_config_text(const std::string& text, const std::string& file,
 }
 
 std::string read_state(const std::string& file) {
-  base::Result<std::string> text = read_whole(file, kMostConfig);
+  base::Result<std::string> text = base::read_whole(file, kMostConfig);
   if (!text) return {};
   Tree tree = parse_tree(*text);
   const Member* server = tree.fault ? nullptr : tree.root.member("server");
@@ -29,7 +30,7 @@ std::string read_state(const std::string& file) {
 }
 
 ConfigOutcome read_config(const std::string& file) {
-  base::Result<std::string> text = read_whole(file, kMostConfig);
+  base::Result<std::string> text = base::read_whole(file, kMostConfig);
   if (!text) {
     ConfigOutcome outcome;
     outcome.faults.push_back({file, 0, 0, base::str("can't read the configuration: ", text.error().what)});

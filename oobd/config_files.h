@@ -32,8 +32,4 @@ class DiskFiles : public ConfigFiles {
   std::string state_fault(const std::string& path) override;
 };
 
-// All of a regular file of at most `most` bytes, whoever owns it. The error is the reason alone: "Is a
-// directory".
-base::Result<std::string> read_whole(const std::string& path, std::size_t most);
-
 }  // namespace oob

@@ -1,13 +1,13 @@
 #include "oobd/config_hash.h"
 
 #include "base/sha256.h"
-#include "oobd/config_files.h"
+#include "base/whole_file.h"
 
 namespace oob {
 
 auth::Entry with_config_hash(auth::Entry entry, const std::string& file, const Config& config) {
   auto text = [](const std::string& path) {
-    base::Result<std::string> whole = read_whole(path, kMostConfig);
+    base::Result<std::string> whole = base::read_whole(path, kMostConfig);
     return whole ? *whole : std::string();
   };
   base::Sha256 keys;
