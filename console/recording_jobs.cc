@@ -8,6 +8,7 @@
 
 #include "audit/player.h"
 #include "audit/screen_text.h"
+#include "console/page_job.h"
 #include "console/reports.h"
 
 namespace oob::console {
@@ -219,8 +220,9 @@ void SessionsJob::show(const std::vector<audit::Recording>& all, std::size_t dam
 }
 
 Made ExportJob::make_export(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
-  if (a.has("--raw") && a.has("--text"))
-    return fail(Fault::usage, "export: --raw and --text exclude each other");
+  if (a.has("--raw") + a.has("--text") + a.has("--html") > 1)
+    return fail(Fault::usage, "export: --raw, --text and --html exclude each other");
+  if (a.has("--html")) return PageJob::make(core, visitor, io, std::move(a));
   Form form = a.has("--raw") ? Form::raw : a.has("--text") ? Form::text : Form::cast;
   Result<> may = need_audit(core, visitor);
   if (!may) return may.error();

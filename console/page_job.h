@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+#include "console/audit_stream.h"
+
+namespace oob::console {
+
+// `export ID --html`: one page with the recording and its player, and on top what `verify` says of the trail
+// at this moment and a checkpoint over it.
+class PageJob : public StreamJob {
+ public:
+  static base::Result<std::unique_ptr<Job>> make(Core& core, Visitor& visitor, JobIo& io, Arguments a);
+  PageJob(Core& core, Visitor& visitor, JobIo& io, Arguments arguments);
+  void start() override;
+
+ private:
+  void seal(const audit::Recording& recording);
+
+  Arguments arguments_;
+};
+
+}  // namespace oob::console
