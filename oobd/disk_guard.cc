@@ -49,6 +49,8 @@ DiskGuard::DiskGuard(console::Core& core, const AuditConfig& config, Options opt
       started_wall_(base::wall_now()),
       started_(base::Clock::now()) {
   if (!options_.space) options_.space = [state = core.state] { return audit::disk_space(state); };
+  if (!options_.reserve)
+    options_.reserve = [path = core.state + "/journal/reserve"] { return size_of(path); };
   look();
 }
 
@@ -68,9 +70,9 @@ void DiskGuard::look() {
   timer_.cancel();
   auto found = std::make_shared<Found>();
   core_.blocking.run(
-      [found, space = options_.space, reserve = core_.state + "/journal/reserve"] {
+      [found, space = options_.space, reserve = options_.reserve] {
         found->space = space();
-        found->reserve = size_of(reserve);
+        found->reserve = reserve();
       },
       life_.wrap([this, found] {
         looking_ = false;

@@ -27,7 +27,9 @@ class DiskGuard {
     base::Micros seen = 0;  // the newest time that an earlier run wrote down; 0: there was none
     std::function<void(bool)> pause_recordings = [](bool) {};
     std::function<void(std::function<void(base::Result<>)>)> drop_journal{};  // see audit::Retention
-    std::function<base::Result<audit::DiskSpace>()> space{};  // blocks; empty: of the state folder
+    // Both block. Empty: of the state folder, and the size of STATE/journal/reserve.
+    std::function<base::Result<audit::DiskSpace>()> space{};
+    std::function<std::uint64_t()> reserve{};
   };
 
   // The Core outlives it.

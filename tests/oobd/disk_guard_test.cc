@@ -31,7 +31,8 @@ class Guarded {
                                                            "state: Input/output error");
                                        unsigned percent = this->percent;
                                        return audit::DiskSpace{percent * kMebi, (100 - percent) * kMebi};
-                                     }});
+                                     },
+                                     .reserve = [this]() -> std::uint64_t { return reserve; }});
     look_at(10);
   }
   // Whether the guard has seen so full a disk.
@@ -55,6 +56,7 @@ class Guarded {
   std::atomic<unsigned> percent{10};
   std::atomic<int> looks{0};
   std::atomic<bool> blind{false};
+  std::atomic<std::uint64_t> reserve{0};
   bool paused = false;
   AuditConfig config;
   std::optional<DiskGuard> guard;
@@ -177,16 +179,15 @@ TEST(DiskGuard, IsFullWhileTheJournalsReserveIsGone) {
   AuditConfig config;
   config.reserve = 1000;
   Guarded guarded(config);
-  std::string reserve = guarded.board.dir / "journal/reserve";
-  test::write_file(reserve, std::string(1000, '\0'));
+  guarded.reserve = 1000;
   guarded.look_at(20);
   EXPECT_EQ(guarded.disk().reserve, 1000u);
   EXPECT_EQ(guarded.disk().level, "fine");
-  test::write_file(reserve, "");
+  guarded.reserve = 999;
   guarded.look_at(21);
   EXPECT_EQ(guarded.disk().level, "full");
   EXPECT_EQ(guarded.disk().warning, "THE JOURNAL LIVES FROM ITS RESERVE: the disk is 21 % full");
-  test::write_file(reserve, std::string(1000, '\0'));
+  guarded.reserve = 1000;
   guarded.look_at(20);
   EXPECT_EQ(guarded.disk().level, "fine");
 }
