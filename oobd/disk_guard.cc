@@ -94,7 +94,9 @@ void DiskGuard::looked(const Found& found) {
   const DiskSpace& space = *found.space;
   console::DiskState& disk = core_.disk;
   had_reserve_ = had_reserve_ || found.reserve >= reserve_;
-  bool reserve_in_use = (had_reserve_ && found.reserve < reserve_) || !core_.journal.trouble().empty();
+  // Where there is room for what is missing of it, the journal takes it back by itself.
+  bool spent = had_reserve_ && found.reserve < reserve_ && space.available < reserve_;
+  bool reserve_in_use = spent || !core_.journal.trouble().empty();
   DiskLevel before = gauge_.level(), now = gauge_.look(space, reserve_in_use);
   disk.level = audit::name_of(now);
   disk.number = static_cast<unsigned>(now);

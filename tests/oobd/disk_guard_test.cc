@@ -177,17 +177,19 @@ TEST(DiskGuard, RefusesSessionsAndKeystrokesOnAFullDiskWhereThatIsWanted) {
 
 TEST(DiskGuard, IsFullWhileTheJournalsReserveIsGone) {
   AuditConfig config;
-  config.reserve = 1000;
+  config.reserve = 90 * kMebi;
   Guarded guarded(config);
-  guarded.reserve = 1000;
+  guarded.reserve = 90 * kMebi;
   guarded.look_at(20);
-  EXPECT_EQ(guarded.disk().reserve, 1000u);
+  EXPECT_EQ(guarded.disk().reserve, 90 * kMebi);
   EXPECT_EQ(guarded.disk().level, "fine");
-  guarded.reserve = 999;
+  guarded.reserve = 89 * kMebi;
   guarded.look_at(21);
   EXPECT_EQ(guarded.disk().level, "full");
   EXPECT_EQ(guarded.disk().warning, "THE JOURNAL LIVES FROM ITS RESERVE: the disk is 21 % full");
-  guarded.reserve = 1000;
+  guarded.look_at(5);  // room enough to fill it up again
+  EXPECT_EQ(guarded.disk().level, "fine");
+  guarded.reserve = 90 * kMebi;
   guarded.look_at(20);
   EXPECT_EQ(guarded.disk().level, "fine");
 }
