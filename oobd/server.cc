@@ -140,7 +140,10 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
       config_->sandbox ? enter_core_sandbox(*config_, config_file_, ports) : "off (server.sandbox)";
   disk_.emplace(loop_);
   base::Micros journal_written = auth::last_written(config_->state + "/journal");
-  Result<std::unique_ptr<auth::Journal>> journal = auth::Journal::open(loop_, *disk_, config_->state);
+  auth::Journal::Options journal_terms;
+  journal_terms.reserve = config_->audit.reserve;
+  Result<std::unique_ptr<auth::Journal>> journal =
+      auth::Journal::open(loop_, *disk_, config_->state, journal_terms);
   if (!journal) return fail(Fault::journal, journal.error().what);
   journal_ = std::move(*journal);
 
@@ -175,7 +178,11 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   rights_->load(config_->state + "/grants", journal_written);
   rights_->adopt();
   rights_->look();
-  disk_guard_.emplace(*core_, config_->audit, DiskGuard::Options{.seen = journal_written});
+  DiskGuard::Options guard;
+  guard.seen = journal_written;
+  guard.pause_recordings = [this](bool paused) { recordings_->pause(paused); };
+  guard.drop_journal = [this](auto done) { journal_->drop_oldest(std::move(done)); };
+  disk_guard_.emplace(*core_, config_->audit, std::move(guard));
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
   gear_->start(*config_);
