@@ -10,6 +10,7 @@
 #include "console/log_job.h"
 #include "console/power_job.h"
 #include "console/recording_jobs.h"
+#include "console/redact_job.h"
 #include "console/replay_job.h"
 #include "console/reports.h"
 #include "console/search_job.h"
@@ -431,7 +432,8 @@ const std::vector<CommandRow>& command_rows() {
        ReplayJob::make},
       {"export",
        "export ID [--raw|--text|--html]",
-       "a recording as asciicast v2; --raw: the device's bytes; --text: what was read; --html: a page that plays it",
+       "a recording as asciicast v2; --raw: the device's bytes; --text: what was read; --html: a page that "
+       "plays it",
        none,
        false,
        false,
@@ -502,6 +504,16 @@ const std::vector<CommandRow>& command_rows() {
        {},
        HoldJob::make_hold},
       {"unhold", "unhold ID", "ends that", none, false, false, 1, 1, {}, HoldJob::make_unhold},
+      {"redact",
+       "redact ID --from T --to T --why TEXT",
+       "hides what a recording shows of that time, for good; needs 'audit' and 'admin' on the device",
+       none,
+       false,
+       false,
+       1,
+       1,
+       {{"--from", "T"}, {"--to", "T"}, {"--why", "TEXT"}},
+       RedactJob::make},
       {"status",
        "status [--json]",
        "how this board itself is",

@@ -43,7 +43,7 @@ class Lines {
  public:
   static Result<Lines> open(const std::string& path) {
     base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!file) return base::system_error(path);
+    if (!file) return fail(Fault::missing, base::system_error(path).what);
     return Lines(std::move(file), path);
   }
 
