@@ -41,6 +41,19 @@ void raise_limits() {
   }
 }
 
+// The name of messages in other people's logs.
+std::string host_name() {
+  char name[256] = "";
+  if (::gethostname(name, sizeof name - 1) < 0) return "";
+  return name;
+}
+
+std::optional<audit::SyslogSettings> syslog_settings(const Config& config) {
+  if (!config.syslog) return std::nullopt;
+  const SyslogConfig& given = *config.syslog;
+  return audit::SyslogSettings{given.server, given.ca, given.name, given.certificate, given.key};
+}
+
 }  // namespace
 
 std::string version() { return "oobd " OOBD_VERSION; }
@@ -186,6 +199,9 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
   gear_->start(*config_);
+  syslog_ = std::make_unique<audit::SyslogExport>(loop_, blocking_, *journal_, config_->state, host_name());
+  core_->syslog = [this] { return syslog_->figures(); };
+  syslog_->adopt(syslog_settings(*config_));
   start_front();
   return {};
 }
@@ -258,6 +274,7 @@ Result<std::string> Server::reload() {
   door_->adopt(*next);
   rights_->adopt();
   disk_guard_->adopt(next->audit);
+  syslog_->adopt(syslog_settings(*next));
   std::string said = apply_devices(*next);
   door_->end_lost_rights();
   rights_->look();

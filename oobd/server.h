@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/recorder.h"
+#include "audit/syslog_export.h"
 #include "auth/journal.h"
 #include "base/disk.h"
 #include "base/loop.h"
@@ -79,6 +80,7 @@ class Server {
   std::optional<console::Core> core_;
   std::optional<console::RightsClock> rights_;
   std::optional<DiskGuard> disk_guard_;
+  std::unique_ptr<audit::SyslogExport> syslog_;
   std::vector<std::string> host_keys_;  // private, for the front
   std::vector<std::string> host_key_lines_, host_key_prints_;
   std::vector<Listener> listeners_;
