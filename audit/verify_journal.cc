@@ -235,7 +235,8 @@ void Life::sign(const SignedNote& note, const Place& place) {
   const Checkpoint& checkpoint = note.checkpoint;
   ++report_.checkpoints;
   written_ = checkpoint;
-  if (checkpoint.size < first_) return;  // of what retention removed; a later one holds that too
+  // Of what retention removed, maybe with the key before; a later one holds that too.
+  if (first_ > 0 && checkpoint.size <= first_) return;
   Finding finding{Kind::altered, str(folder_, "/checkpoints: no. ", checkpoints_.number() + 1), std::nullopt,
                   ""};
   auto wrong = [&](const std::string& text) {

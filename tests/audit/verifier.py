@@ -1,16 +1,16 @@
 """Checks what an audit trail proves by docs/formats.md alone, without any code of oobd: verifier.py STATE [ANCHORS [KEYS]].
 Says what is wrong, a line each; exits 0 (whole), 1 (not whole) or 2 (nothing to read)."""
-import base64, glob, hashlib, json, os, re, sys, verifier_files
+import base64, glob, hashlib, json, os, pathlib, re, sys, verifier_files
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-state, anchor_text, key_text = sys.argv[1], *[open(f).read() for f in sys.argv[2:4]], *[""] * (4 - len(sys.argv))
+state, anchor_text, key_text = sys.argv[1], *[pathlib.Path(f).read_text() for f in sys.argv[2:4]], *[""] * (4 - len(sys.argv))
 ANCHOR = r"(?m)^(\S+)\n([0-9]{1,18})\n([\w+/]{43}=)\n\n— |(?<![\w+/=.-])([0-9]{1,18}) ([\w+/]{43}=)(?![\w+/=])"
 NOTE = "(([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n)\n— ([^\n ]+) ([A-Za-z0-9+/]{91}=)\n"
 anchors = {(a or None, int(b or d), c or e): int(b or d) == 0 for a, b, c, d, e in re.findall(ANCHOR, anchor_text)}
 wrong, rows, heads, newest = [], [], {}, {}
 sha, b64 = lambda data: hashlib.sha256(data).digest(), lambda data: base64.b64encode(data).decode()
 check = lambda right, *what: right or wrong.append(" ".join(map(str, what)))
-read = lambda path: open(f"{state}/{path}", "rb").read() if os.path.exists(f"{state}/{path}") else b""
+read = lambda path: pathlib.Path(state, path).read_bytes() if os.path.exists(f"{state}/{path}") else b""
 
 def quoted(v):  # the one form that a value has
     one = lambda c: "\\" + c if c in '"\\' else c if " " <= c <= "~" else re.sub("....", r"\\u\g<0>", c.encode("utf-16-be").hex())
@@ -50,14 +50,15 @@ def life(folder):
     while True:
         while notes and (int(notes[0][2]) <= size or size == first + len(lines)):
             body, name, count, root, signer, signature = notes.pop(0)
-            if int(count) < first: continue  # of what retention removed: a later one holds it
+            newest[folder] = (name, int(count), root)
+            if first and int(count) <= first: continue  # of what retention removed: a later one holds it
             try:
                 raw, public = base64.b64decode(signature), base64.b64decode(vkey.split("+", 2)[2])
                 keyid = sha(f"{origin}\n".encode() + public)[:4]
                 Ed25519PublicKey.from_public_bytes(public[1:]).verify(raw[4:], body.encode())
                 named = f"{origin}+{keyid.hex()}+{b64(public)}" == vkey and public[0] == 1 and raw[:4] == keyid and b64(raw) == signature
                 last = size if named and name == signer == origin and int(count) == size and root == tree_root(subtrees) else 1 / 0
-                newest[folder], trusted = (origin, size, root), trusted or vkey in key_text.split()
+                trusted = trusted or vkey in key_text.split()
             except Exception: check(False, folder, "the checkpoint of", count, "does not fit")
         for a in anchors: anchors[a] |= a[1] < first or a[0] in (None, origin) and a[1:] == (size, tree_root(subtrees))
         if size > first and mine[size - first - 1]["ev"] == "key.rotate":

@@ -1,5 +1,5 @@
 """The half of verifier.py that looks at what the journal binds: recordings and transcripts (docs/formats.md)."""
-import glob, hashlib, os
+import glob, hashlib, os, pathlib
 
 def fitting(name, marks, redacted, at, check):
     """Ranges of marks that fit; one that does not is a fault, save where a redaction meets it and others cover it."""
@@ -30,7 +30,7 @@ def files(state, rows, check, pruned):
         if not os.path.exists(path_of(id)):
             check(retired or live and not marks and not closed, id, "is missing")
             continue
-        data = open(path_of(id), "rb").read()
+        data = pathlib.Path(path_of(id)).read_bytes()
         held = fitting(id, marks, mine("redaction", "recording", id), lambda a, b: data[a:b] if b <= len(data) else b"cut", check)
         check(not closed or closed[-1]["size"] == len(data), id, "has another size")
         tail = len(data) - reach(held, 0)
@@ -41,7 +41,7 @@ def files(state, rows, check, pruned):
     for device in sorted({r["device"] for r in rows if r["ev"] == "transcript.mark"}):
         name = "".join(f"%{ord(c):02X}" if c in "/%\0" or c == "." and i == 0 else c for i, c in enumerate(device))
         starts = sorted(glob.glob(f"{glob.escape(f'{state}/transcripts/{name}')}/*.log"))
-        have = [(int(os.path.basename(f)[:20]), open(f, "rb").read()) for f in starts]
+        have = [(int(os.path.basename(f)[:20]), pathlib.Path(f).read_bytes()) for f in starts]
         retired = [r for r in mine("retention", "device", device) if r.get("kind") == "transcript"]
         def at(a, b):
             got = b"".join(d[max(a - s, 0):max(b - s, 0)] for s, d in have)

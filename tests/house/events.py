@@ -7,8 +7,8 @@ import sources
 
 LIST, DOCUMENT = "auth/journal_events.cc", "docs/formats.md"
 NAME = re.compile(r"[a-z]+(?:\.[a-z]+)*")
-# What takes an event's name. An Entry that is handed to event() goes into a recording, not the journal.
-CALL = re.compile(r"(?<!event\()(?<!event\(auth::)\b(?:Entry(?: \w+)?|event_of|event_?|note|entry)[({]")
+# What takes an event's name. An Entry that is handed to event() or object_of() goes into a recording, not the journal.
+CALL = re.compile(r"(?<!event\()(?<!event\(auth::)(?<!object_of\()\b(?:Entry(?: \w+)?|event_of|event_?|note|entry)[({]")
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 # KIND.request and KIND.result: what is done to a machine (docs/formats.md).
 DEED = re.compile(r"\.(?:request|result)$")
@@ -58,7 +58,9 @@ def check(root):
                 if name not in listed and not deed:
                     yield f"{place}:{sources.line_of(text, at)}: '{name}' is not among the events of {LIST}"
     for name in sorted(listed):
-        if name not in literals and DEED.sub("", name) not in literals:
+        stem, dot, last = name.rpartition(".")
+        joined = {stem + dot, last} <= literals  # str("writer.", taken)
+        if name not in literals and DEED.sub("", name) not in literals and not joined:
             yield f"{LIST}: '{name}' is written nowhere"
 
 
