@@ -209,6 +209,7 @@ base::Result<> SegmentWriter::write_piece(base::Bytes piece) {
   write_index();
   std::size_t done = write_all(files_->log.get(), piece);
   int number = errno;
+  seal_.add(end_, piece.substr(0, done), base::Clock::now());
   end_ += done;
   unsynced_->add(files_);
   if (done == piece.size()) return {};

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "console/transcript_seal.h"
 
 namespace oob::console {
 
@@ -60,6 +61,8 @@ class SegmentWriter {
   std::uint64_t lost_now() const { return lost_now_; }
   // The absolute offset behind the last byte written.
   std::uint64_t end() const { return end_; }
+  // Of what was written: hashes of ranges, for the journal.
+  TranscriptSeal& seal() { return seal_; }
 
  private:
   struct Waiting {
@@ -87,6 +90,7 @@ class SegmentWriter {
   std::uint64_t end_ = 0;                // of all that was written
   std::uint64_t index_size_ = 0;         // up to here the index is whole
   std::vector<Waiting> waiting_;         // index lines not yet written, bounded
+  TranscriptSeal seal_;
   std::uint64_t lost_now_ = 0;
   std::uint64_t lost_ = 0;  // bytes not written and not yet marked
   base::Micros lost_since_ = 0;

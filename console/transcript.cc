@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ base::Micros micros(base::Clock::duration time) {
 }  // namespace
 
 struct Transcript::State {
+  std::string device;
   std::shared_ptr<Archive::State> archive;
   std::shared_ptr<SegmentWriter> writer;  // touched on the disk thread only
   std::string bytes;                      // not yet handed over
@@ -34,10 +36,11 @@ struct Transcript::State {
   std::optional<std::uint64_t> origin;
   bool holes = false;  // something was lost: offsets here and in the files no longer go together
   base::Clock::time_point last_append = base::Clock::now(), last_stamp{};
-  bool stamped = false;  // false: the next byte needs a stamp, whenever it comes
-  bool queued = false;   // in Archive::State::gathered
-  bool failing = false;  // in Archive::State::failing
-  bool closed = false;   // its Transcript is gone
+  bool stamped = false;   // false: the next byte needs a stamp, whenever it comes
+  bool queued = false;    // in Archive::State::gathered
+  bool failing = false;   // in Archive::State::failing
+  bool closed = false;    // its Transcript is gone
+  bool unsealed = false;  // holds bytes of no finished range
   std::string trouble;
   std::function<void()> on_showable;
 };
@@ -50,8 +53,29 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
     std::vector<Mark> marks;
     base::Micros began;
     Transcript::Offset end;
-    std::string trouble;  // the answer
+    bool last;  // its Transcript is gone
+    // The answer.
+    std::string trouble{};
     std::uint64_t file_end = 0, lost = 0;
+    bool unsealed = false;
+  };
+  struct Sealed {
+    std::string device;
+    SealedRange range;
+  };
+  // Ranges that were written and perhaps not yet synced: the disk thread adds, the loop takes.
+  struct SealBox {
+    std::mutex mutex;
+    std::vector<Sealed> ranges;
+
+    void add(const std::string& device, std::vector<SealedRange> some) {
+      std::lock_guard lock(mutex);
+      for (SealedRange& each : some) ranges.push_back({device, std::move(each)});
+    }
+    std::vector<Sealed> take() {
+      std::lock_guard lock(mutex);
+      return std::exchange(ranges, {});
+    }
   };
   using Batch = std::vector<Item>;
 
@@ -63,14 +87,15 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
         flush_timer(l),
         slow_timer(l),
         retry_timer(l),
-        sync_timer(l) {}
+        sync_timer(l),
+        seal_timer(l) {}
 
   base::Disk& disk;
   const std::string directory;
   const std::uint64_t segment_size;
   std::shared_ptr<Unsynced> unsynced = std::make_shared<Unsynced>();
   std::unique_ptr<base::Disk> syncer;  // apart, so that syncing never delays writing
-  base::Timer flush_timer, slow_timer, retry_timer, sync_timer;
+  base::Timer flush_timer, slow_timer, retry_timer, sync_timer, seal_timer;
   std::vector<Each> open;      // all there are
   std::vector<Each> gathered;  // with something to hand over
   std::vector<Each> failing;   // whose last write failed
@@ -80,6 +105,9 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
   std::string trouble, sync_trouble;
   std::uint64_t lost = 0;
   std::function<void()> on_trouble;
+  std::shared_ptr<SealBox> sealed = std::make_shared<SealBox>();
+  std::vector<Sealed> in_sync;  // told when the sync under way has worked
+  std::function<void(const std::string&, const SealedRange&)> on_sealed;
 
   void gather(const Each& one);
   void hand_over();
@@ -88,6 +116,8 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
   void arm_sync();
   void tell(const std::vector<Each>& some);
   void settle_trouble();
+  void settle_sealed(bool synced);
+  void arm_seal();
 };
 
 void Archive::State::gather(const Each& one) {
@@ -107,7 +137,12 @@ void Archive::State::hand_over() {
   for (Each& one : gathered) {
     one->queued = false;
     Transcript::Offset end = one->end;
-    batch->push_back({one, std::move(one->bytes), std::move(one->marks), one->began, end, {}, 0, 0});
+    batch->push_back({.transcript = one,
+                      .bytes = std::move(one->bytes),
+                      .marks = std::move(one->marks),
+                      .began = one->began,
+                      .end = end,
+                      .last = one->closed});
     one->bytes = {};
     one->marks = {};
   }
@@ -116,12 +151,19 @@ void Archive::State::hand_over() {
   handed_over = base::Clock::now();
   if (!slow_timer.waiting()) slow_timer.after(kBehindAfter, [this] { look_whether_slow(); });
   disk.run(
-      [batch] {
+      [batch, box = sealed] {
         for (Item& item : *batch) {
           base::Result<> result = item.transcript->writer->write(item.bytes, item.marks, item.began);
           if (!result) item.trouble = result.error().what;
           item.file_end = item.transcript->writer->end();
           item.lost = item.transcript->writer->lost_now();
+          TranscriptSeal& seal = item.transcript->writer->seal();
+          if (item.last)
+            seal.finish();
+          else
+            seal.look(base::Clock::now());
+          box->add(item.transcript->device, seal.take());
+          item.unsealed = seal.open();
         }
       },
       [self = shared_from_this(), batch] { self->finished(*batch); });
@@ -139,6 +181,7 @@ void Archive::State::finished(Batch& batch) {
       one.origin = item.file_end - item.end;
     one.trouble = std::move(item.trouble);
     lost += item.lost;
+    one.unsealed = item.unsealed;
     if (item.lost) {
       one.origin.reset();
       one.holes = true;
@@ -152,6 +195,7 @@ void Archive::State::finished(Batch& batch) {
   settle_trouble();
   to_sync = true;
   arm_sync();
+  arm_seal();
   hand_over();
   tell(grown);
 }
@@ -201,13 +245,38 @@ void Archive::State::arm_sync() {
     syncing = true;
     to_sync = false;
     auto result = std::make_shared<base::Result<>>();
+    in_sync = sealed->take();
     syncer->run([list = unsynced, result] { *result = list->sync(); },
                 [self = shared_from_this(), result] {
                   self->syncing = false;
+                  self->settle_sealed(bool(*result));
                   self->sync_trouble = *result ? std::string() : result->error().what;
                   self->settle_trouble();
                   self->arm_sync();
                 });
+  });
+}
+
+// What could not be synced waits for a sync that works.
+void Archive::State::settle_sealed(bool synced) {
+  for (Sealed& each : std::exchange(in_sync, {})) {
+    if (!synced)
+      sealed->add(each.device, {std::move(each.range)});
+    else if (on_sealed)
+      on_sealed(each.device, each.range);
+  }
+}
+
+// A console that has fallen silent gets its last range sealed too.
+void Archive::State::arm_seal() {
+  if (seal_timer.waiting() || !syncer) return;
+  bool any = std::any_of(open.begin(), open.end(), [](const Each& one) { return one->unsealed; });
+  if (!any) return;
+  seal_timer.after(kSealEvery, [this] {
+    for (const Each& one : open)
+      if (one->unsealed) gather(one);
+    if (!under_way) hand_over();
+    arm_seal();
   });
 }
 
@@ -222,13 +291,14 @@ Archive::~Archive() {
     base::Result<> ignored = list->sync();  // at the end there is nobody left to tell
     (void)ignored;
   });
-  for (base::Timer* timer :
-       {&state_->flush_timer, &state_->slow_timer, &state_->retry_timer, &state_->sync_timer})
+  for (base::Timer* timer : {&state_->flush_timer, &state_->slow_timer, &state_->retry_timer,
+                             &state_->sync_timer, &state_->seal_timer})
     timer->cancel();
 }
 
 std::unique_ptr<Transcript> Archive::open(const std::string& device) {
   auto one = std::make_shared<Transcript::State>();
+  one->device = device;
   one->archive = state_;
   one->writer = std::make_shared<SegmentWriter>(transcript_folder(state_->directory, device),
                                                 state_->segment_size, state_->unsynced);
@@ -252,6 +322,24 @@ bool Archive::behind() const { return state_->slow; }
 const std::string& Archive::trouble() const { return state_->trouble; }
 std::uint64_t Archive::lost() const { return state_->lost; }
 void Archive::on_trouble(std::function<void()> what) { state_->on_trouble = std::move(what); }
+
+void Archive::on_sealed(std::function<void(const std::string&, const SealedRange&)> what) {
+  state_->on_sealed = std::move(what);
+}
+
+void Archive::seal() {
+  State& state = *state_;
+  state.hand_over();
+  state.disk.drain();
+  state.syncer->drain();
+  // Neither thread is at work: what is theirs may be touched.
+  for (const State::Each& one : state.open) {
+    one->writer->seal().finish();
+    state.sealed->add(one->device, one->writer->seal().take());
+  }
+  for (State::Sealed& each : state.sealed->take()) state.in_sync.push_back(std::move(each));
+  state.settle_sealed(bool(state.unsynced->sync()));
+}
 
 Transcript::Transcript(std::shared_ptr<State> state) : state_(std::move(state)) {}
 

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "console/transcript_seal.h"
 
 namespace oob::console {
 
@@ -26,6 +27,7 @@ class Archive {
   static constexpr base::milliseconds kBehindAfter{1000};  // a longer batch: people no longer wait for it
   static constexpr base::milliseconds kFlushAfter{100};    // where nobody calls flush()
   static constexpr base::milliseconds kSyncEvery{5000};    // fdatasync, on a thread of its own
+  static constexpr base::milliseconds kSealEvery{60'000};  // quiet transcripts are looked at
   static constexpr std::uint64_t kSegmentSize = 64 << 20;
 
   Archive(base::Loop& loop, base::Disk& disk, std::string directory,
@@ -54,6 +56,11 @@ class Archive {
   std::uint64_t lost() const;
   // `what` runs on the loop whenever trouble() has changed. One only.
   void on_trouble(std::function<void()> what);
+  // `what` runs on the loop for each range of a device's transcript that has been synced, so that the journal
+  // can bind it. One only.
+  void on_sealed(std::function<void(const std::string& device, const SealedRange&)> what);
+  // All that was appended so far is written, synced and sealed when this returns. Blocks: for a clean stop.
+  void seal();
 
  private:
   friend class Transcript;

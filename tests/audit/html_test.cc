@@ -5,7 +5,7 @@
 namespace oob::audit {
 namespace {
 
-CastHeader header() {
+CastHeader page_header() {
   CastHeader header;
   header.id = "20261123-030405-17";
   header.user = "alice";
@@ -26,7 +26,7 @@ std::size_t count(const std::string& text, std::string_view what) {
 
 TEST(HtmlPage, HoldsTheRecordingWhereNothingOfItIsMarkup) {
   std::string cast = "{\"version\":2}\n[1.0, \"o\", \"</script><script>alert(1)</script>\"]\n";
-  base::Result<std::string> page = html_page(header(), cast, {});
+  base::Result<std::string> page = html_page(page_header(), cast, {});
   NEEDS_PLAYER(page);
   EXPECT_NE(page->find(base::base64(cast)), std::string::npos);
   EXPECT_EQ(page->find("alert(1)"), std::string::npos);
@@ -38,7 +38,7 @@ TEST(HtmlPage, EscapesEveryFact) {
   facts.rows = {{"who", "<b>\"alice\"&"}};
   facts.verdict = "<i>whole";
   facts.checkpoint = "<u>note";
-  CastHeader named = header();
+  CastHeader named = page_header();
   named.device = "<h1>edge";
   base::Result<std::string> page = html_page(named, "{}\n", facts);
   NEEDS_PLAYER(page);
@@ -48,7 +48,7 @@ TEST(HtmlPage, EscapesEveryFact) {
 }
 
 TEST(HtmlPage, AsksForNothingFromElsewhere) {
-  base::Result<std::string> page = html_page(header(), "{}\n", {});
+  base::Result<std::string> page = html_page(page_header(), "{}\n", {});
   NEEDS_PLAYER(page);
   EXPECT_NE(page->find("default-src 'none'"), std::string::npos);
   EXPECT_EQ(page->find("<link"), std::string::npos);
@@ -57,16 +57,16 @@ TEST(HtmlPage, AsksForNothingFromElsewhere) {
 
 TEST(HtmlPage, ShowsWhetherTheTrailIsWhole) {
   PageFacts facts;
-  base::Result<std::string> page = html_page(header(), "{}\n", facts);
+  base::Result<std::string> page = html_page(page_header(), "{}\n", facts);
   NEEDS_PLAYER(page);
   EXPECT_NE(page->find("class=\"verdict broken\""), std::string::npos);
   facts.whole = true;
-  page = html_page(header(), "{}\n", facts);
+  page = html_page(page_header(), "{}\n", facts);
   EXPECT_NE(page->find("class=\"verdict whole\""), std::string::npos);
 }
 
 TEST(HtmlPage, RefusesWhatABrowserCouldNotHold) {
-  base::Result<std::string> page = html_page(header(), std::string(kMostPage + 1, 'x'), {});
+  base::Result<std::string> page = html_page(page_header(), std::string(kMostPage + 1, 'x'), {});
   ASSERT_FALSE(page);
   EXPECT_NE(page.error().what.find("export ID"), std::string::npos);
 }

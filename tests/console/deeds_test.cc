@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "auth/journal_files.h"
+#include <atomic>
+#include <cerrno>
+
+#include "auth/journal_disk.h"
 #include "tests/console/visit.h"
 
 namespace oob::console {
@@ -14,11 +17,13 @@ using test::run_until;
 
 namespace {
 
-// A disk that takes nothing.
-class FullFiles : public auth::JournalFiles {
+// A disk that takes nothing more from some time on.
+class FullDisk : public auth::JournalDisk {
  public:
-  explicit FullFiles(const std::string& directory) : JournalFiles(directory) { EXPECT_TRUE(find_end()); }
-  Result<> append(base::Bytes) override { return base::fail(Fault::journal, "journal: full"); }
+  int write(File& file, base::Bytes bytes, std::uint64_t at) override {
+    return full ? EIO : JournalDisk::write(file, bytes, at);
+  }
+  std::atomic<bool> full = false;
 };
 
 // The answer to one order for r1, in a core whose journal may be another than the board's.
@@ -39,8 +44,10 @@ TEST(Deeds, WhatCannotBeWrittenDownIsNotDone) {
   Board board;
   test::FakeChassis& chassis = board.power("r1");
   test::TempDir full;
-  auto journal = auth::Journal::open(board.loop, board.disk, std::make_unique<FullFiles>(full.path()));
+  auto disk = std::make_shared<FullDisk>();
+  auto journal = auth::Journal::open(board.loop, board.disk, full.path(), {}, disk);
   ASSERT_TRUE(journal);
+  disk->full = true;
   Core core{.loop = board.loop,
             .blocking = board.blocking,
             .archive = board.archive,
