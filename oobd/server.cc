@@ -74,6 +74,7 @@ Server::~Server() {
   if (core_) {
     core_->sessions.clear();
     recordings_.reset();
+    if (archive_) archive_->seal();
     core_->journal.note(auth::Entry("stop"));
   }
   gear_.reset();
@@ -162,6 +163,13 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
 
   archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
   archive_->on_trouble([this] { tell_trouble(); });
+  archive_->on_sealed([this](const std::string& device, const console::SealedRange& range) {
+    journal_->note(auth::Entry("transcript.mark")
+                       .with("device", device)
+                       .with("from", static_cast<std::int64_t>(range.from))
+                       .with("to", static_cast<std::int64_t>(range.to))
+                       .with("sha256", range.sha256));
+  });
   recordings_ = std::make_unique<audit::Recordings>(loop_, *disk_, *journal_, config_->state + "/recordings");
   pace_ = std::make_unique<console::Pace>(loop_, *archive_);
   core_.emplace(console::Core{.loop = loop_,
