@@ -82,7 +82,7 @@ TEST(RecordedVisit, IsOneForEachConsoleOfASession) {
   RecordingBoard board;
   Visit alice(board, "alice", "attach r1", true);
   ASSERT_TRUE(alice.wait_for("r1: you may type"));
-  alice.type("\005c>r2\rtyped ahead");
+  alice.type("\005c;r2\rtyped ahead");
   ASSERT_TRUE(alice.wait_for("r2: you may type"));
   ASSERT_TRUE(run_until(board.loop, [&] { return board.lines["r2"]->typed == "typed ahead"; }));
   alice.type("\005c.");
