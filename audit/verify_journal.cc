@@ -19,7 +19,9 @@ using Kind = Finding::Kind;
 
 namespace {
 
-constexpr std::uint64_t kMostUnsealed = 16;     // docs/formats.md, "Seal of the journal"
+// docs/formats.md, "Seal of the journal": 16 records and those of a second may wait for a checkpoint.
+constexpr std::uint64_t kMostUnsealed = 16;
+constexpr std::int64_t kSealAfter = 1'000'000;  // microseconds
 constexpr std::int64_t kStep = 500'000;         // microseconds that the clock may be off unsaid
 constexpr std::uint64_t kProgressEvery = 1024;  // records
 constexpr std::size_t kMostBoots = 100'000;     // remembered
@@ -175,6 +177,9 @@ void Life::judge(const std::string& line, const Place& place) {
 }
 
 void Life::order(const Record& record, const Place& place) {
+  if (last_ && record.boot != last_->boot) recent_.clear();
+  recent_.push_back(record.mono);
+  while (record.mono - recent_.front() > kSealAfter) recent_.pop_front();
   if (record.n - place.n != off_) {
     off_ = record.n - place.n;
     if (off_ != 0) find(Kind::altered, str("has the number ", record.n, ", not ", place.n), &place);
@@ -288,10 +293,11 @@ void Life::finish(const Place& place) {
   } else if (!checkpoints_.there() && !options_.daemon) {
     find(Kind::missing, "has no checkpoints");
   }
-  if (sealed_ && unsealed() > kMostUnsealed && !differs_ && !options_.daemon)
+  std::uint64_t late = unsealed() - std::min<std::uint64_t>(unsealed(), recent_.size());
+  if (sealed_ && late > kMostUnsealed && !differs_ && !options_.daemon)
     find(Kind::unsealed,
-         str("the last ", unsealed(), " records have no checkpoint; a crash leaves at most ", kMostUnsealed,
-             " so"),
+         str("the last ", unsealed(), " records have no checkpoint; a crash leaves so at most ",
+             kMostUnsealed, ", and those of one second"),
          &place);
   if (sealed_ && !options_.keys.empty() && !trusted_)
     find(Kind::altered, str("no key that was given signed it; its own is ", vkey()));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -63,9 +64,10 @@ class Life {
   std::optional<auth::Checkpoint> newest_, written_;
   std::optional<auth::Record> begin_, last_;
   std::vector<std::string> boots_;
-  std::uint64_t off_ = 0;  // by how much the numbers of records are wrong just now
+  std::uint64_t off_ = 0;            // by how much the numbers of records are wrong just now
+  std::deque<std::int64_t> recent_;  // times of the records of the last second
   std::vector<std::pair<std::int64_t, std::uint64_t>> open_;  // sessions, and the records that opened them
-  bool sealed_ = true, trusted_ = false, differs_ = false, gap_ = false;
+  bool sealed_ = true, trusted_ = false, differs_ = false;
 };
 
 }  // namespace oob::audit

@@ -35,7 +35,7 @@ def life(folder):
         lines += whole
     for n, line in enumerate(lines, first):
         try: mine.append(parse(line))
-        except Exception: mine.append({"ev": "none", "n": None, "boot": n})
+        except Exception: mine.append({"ev": "none", "n": None, "boot": n, "mono": 0})
         same = n > first and mine[-2]["boot"] == mine[-1]["boot"]
         check(mine[-1]["n"] == n and not (same and mine[-1]["mono"] < mine[-2]["mono"]), folder, n, "is altered")
     rows.extend(mine)
@@ -68,7 +68,8 @@ def life(folder):
         node, n, size = sha(b"\0" + lines[size - first]), size, size + 1
         while n & 1: node, n = sha(b"\1" + subtrees.pop() + node), n >> 1
         subtrees.append(node)
-    check(size - last <= 16, folder, size - last, "records after the last checkpoint")
+    recent = [r for r in mine[last - first:] if r["boot"] == mine[-1]["boot"] and mine[-1]["mono"] - r["mono"] <= 10**6]
+    check(size - last - len(recent) <= 16, folder, size - last, "records after the last checkpoint")
     check(trusted, folder, "no trusted key has signed it")
 
 def main():

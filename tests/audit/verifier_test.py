@@ -77,7 +77,7 @@ class Verdicts(unittest.TestCase):
         for path in sorted(self.state.rglob("*")):
             if path.suffix in (".jsonl", ".cast", ".log") or path.name == "checkpoints":
                 content = path.read_bytes()
-                for number, place in enumerate(spread(len(content), 16)):
+                for number, place in enumerate(spread(len(content), 12)):
                     flipped = bytearray(content)
                     flipped[place] ^= 1 << number % 8
                     self.change(path, bytes(flipped), f"bit {number % 8} of byte {place}")
