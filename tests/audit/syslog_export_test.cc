@@ -1,0 +1,226 @@
+#include "audit/syslog_export.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "audit/syslog_spool.h"
+#include "tests/audit/syslog_collector.h"
+
+namespace oob::audit {
+namespace {
+
+using std::chrono::milliseconds;
+using test::Collector;
+using test::TestCa;
+using testing::HasSubstr;
+
+// The numbers of the records among these messages, in their order.
+std::vector<std::uint64_t> numbers_of(const std::vector<std::string>& messages) {
+  std::vector<std::uint64_t> numbers;
+  for (const std::string& message : messages) {
+    constexpr std::string_view kBefore = "[oobd@32473 n=\"";
+    std::size_t at = message.find(kBefore);
+    if (at == std::string::npos) continue;
+    std::string_view rest = std::string_view(message).substr(at + kBefore.size());
+    std::uint64_t n = 0;
+    EXPECT_TRUE(base::parse_number(rest.substr(0, rest.find('"')), n)) << message;
+    numbers.push_back(n);
+  }
+  return numbers;
+}
+
+class SyslogExportTest : public testing::Test {
+ protected:
+  SyslogExportTest() {
+    limits_.again_least = limits_.again_most = milliseconds(5);
+    limits_.checkpoint_every = limits_.position_every = milliseconds(20);
+    limits_.link.ask = milliseconds(5);
+    open();
+  }
+  void open() {
+    export_.reset();
+    journal_.reset();
+    disk_.reset();
+    disk_.emplace(loop_);
+    auto opened = auth::Journal::open(loop_, *disk_, dir_.path());
+    ASSERT_TRUE(opened) << opened.error().what;
+    journal_ = std::move(*opened);
+  }
+  void note(int count) {
+    for (int i = 0; i < count; ++i)
+      journal_->note(auth::Entry("note").with("text", std::string(200, 'x')).with("i", std::int64_t{i}));
+    bool synced = false;
+    journal_->commit(auth::Entry("note"), [&](base::Result<> done) { synced = bool(done); });
+    ASSERT_TRUE(test::run_until(loop_, [&] { return synced; }));
+  }
+  void begin(const Collector& collector) {
+    export_ = std::make_unique<SyslogExport>(loop_, blocking_, *journal_, dir_.path(), "board1", limits_);
+    export_->adopt(settings(collector));
+  }
+  SyslogSettings settings(const Collector& collector) {
+    test::write_file(dir_ / "ca.pem", ca_.certificate());
+    return {collector.address(), dir_ / "ca.pem", "logs.example.net", "", ""};
+  }
+  bool all_arrive(const Collector& collector) {
+    return test::run_until(
+        loop_,
+        [&] {
+          std::set<std::uint64_t> got;
+          for (const std::string& one : collector.heard())
+            for (std::uint64_t n : numbers_of(test::messages_of(one))) got.insert(n);
+          return got.size() == journal_->written();
+        },
+        milliseconds(60'000));
+  }
+  std::string journal_text() {
+    std::string text;
+    for (const auto& file : std::filesystem::directory_iterator(dir_ / "journal"))
+      if (file.path().extension() == ".jsonl") text += test::read_file(file.path());
+    return text;
+  }
+
+  test::TempDir dir_;
+  TestCa ca_;
+  base::Loop loop_;
+  base::Blocking blocking_{loop_};
+  SyslogExport::Limits limits_;
+  std::optional<base::Disk> disk_;
+  std::unique_ptr<auth::Journal> journal_;
+  std::unique_ptr<SyslogExport> export_;
+};
+
+TEST_F(SyslogExportTest, SendsEveryRecordInOrder) {
+  note(3000);  // more than may be under way
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  ASSERT_TRUE(all_arrive(collector)) << export_->figures().trouble;
+  std::vector<std::uint64_t> numbers = numbers_of(test::messages_of(collector.all()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], i);
+  EXPECT_TRUE(test::run_until(loop_, [&] { return export_->figures().waiting == 0; }));
+  EXPECT_TRUE(export_->figures().connected);
+  EXPECT_EQ(export_->figures().trouble, "");
+}
+
+TEST_F(SyslogExportTest, SendsWhatComesLater) {
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return export_->figures().connected; }));
+  note(5);
+  EXPECT_TRUE(all_arrive(collector));
+}
+
+TEST_F(SyslogExportTest, LosesNothingWhereverTheConnectionIsCut) {
+  note(300);
+  Collector::Manners manners;
+  // Many lengths, some within a frame's first digits, each longer than what is sent twice by a little more.
+  manners.reads = [](std::size_t number) { return number < 60 ? 1 + number * 997 : Collector::kAll; };
+  Collector collector(dir_, ca_.issue("logs.example.net"), manners);
+  begin(collector);
+  ASSERT_TRUE(all_arrive(collector)) << export_->figures().trouble;
+  EXPECT_GT(collector.heard().size(), 20u);
+  for (const std::string& one : collector.heard()) {
+    std::vector<std::uint64_t> numbers = numbers_of(test::messages_of(one));
+    for (std::size_t i = 1; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], numbers[i - 1] + 1);
+  }
+}
+
+TEST_F(SyslogExportTest, GoesOnWhereItWasAndALittleBefore) {
+  note(500);
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  ASSERT_TRUE(all_arrive(collector));
+  ASSERT_TRUE(test::run_until(loop_, [&] { return export_->figures().waiting == 0; }));
+  open();
+  auto position = read_position(dir_.path());
+  ASSERT_TRUE(position && *position);
+  EXPECT_GE((*position)->n, 500u);
+  Collector later(dir_, ca_.issue("logs.example.net"), {});
+  begin(later);
+  note(1);
+  std::uint64_t last = journal_->written() - 1;
+  ASSERT_TRUE(test::run_until(loop_, [&] {
+    std::vector<std::uint64_t> numbers = numbers_of(test::messages_of(later.all()));
+    return !numbers.empty() && numbers.back() >= last;
+  }));
+  EXPECT_EQ(numbers_of(test::messages_of(later.all())).front(), (*position)->n - SyslogExport::kMargin);
+}
+
+TEST_F(SyslogExportTest, SendsACheckpointAfterWhatItCovers) {
+  note(40);
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  ASSERT_TRUE(test::run_until(
+      loop_, [&] { return collector.all().find(" checkpoint [oobd@32473 size=\"") != std::string::npos; }));
+  std::uint64_t next = 0;
+  for (const std::string& message : test::messages_of(collector.all())) {
+    std::vector<std::uint64_t> number = numbers_of({message});
+    if (!number.empty()) {
+      next = number[0] + 1;
+      continue;
+    }
+    std::string_view rest = std::string_view(message).substr(message.find("size=\"") + 6);
+    std::uint64_t size = 0;
+    ASSERT_TRUE(base::parse_number(rest.substr(0, rest.find('"')), size));
+    EXPECT_LE(size, next);
+  }
+  EXPECT_TRUE(
+      test::run_until(loop_, [&] { return test::count(journal_text(), "\"checkpoint.sent\"") == 1; }));
+}
+
+TEST_F(SyslogExportTest, JournalsEachReasonOnceAndThatItWorksAgain) {
+  auto collector = std::make_unique<Collector>(dir_, ca_.issue("other.example.net"), Collector::Manners{});
+  begin(*collector);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return test::count(journal_text(), "\"syslog.down\"") == 1; }));
+  EXPECT_THAT(export_->figures().trouble, HasSubstr("is not for logs.example.net"));
+  note(50);  // many tries later
+  EXPECT_EQ(test::count(journal_text(), "\"syslog.down\""), 1u);
+  Collector::Manners manners;
+  manners.port = collector->port();
+  collector.reset();
+  collector = std::make_unique<Collector>(dir_, ca_.issue("logs.example.net"), manners);
+  EXPECT_TRUE(test::run_until(loop_, [&] { return test::count(journal_text(), "\"syslog.up\"") == 1; }));
+  EXPECT_EQ(export_->figures().trouble, "");
+}
+
+TEST_F(SyslogExportTest, GoesToAnotherCollectorAfterAReload) {
+  Collector first(dir_, ca_.issue("logs.example.net"), {});
+  begin(first);
+  note(10);
+  ASSERT_TRUE(all_arrive(first));
+  export_->adopt(settings(first));  // the same: the connection stays
+  EXPECT_TRUE(export_->figures().connected);
+  Collector second(dir_, ca_.issue("logs.example.net"), {});
+  export_->adopt(settings(second));
+  note(1);
+  std::uint64_t last = journal_->written() - 1;
+  EXPECT_TRUE(test::run_until(loop_, [&] {
+    std::vector<std::uint64_t> numbers = numbers_of(test::messages_of(second.all()));
+    return !numbers.empty() && numbers.back() >= last;
+  }));
+  export_->adopt(std::nullopt);
+  EXPECT_EQ(export_->figures().server, "");
+}
+
+TEST(SyslogPosition, IsReadBackAndRefusedWhenDamaged) {
+  test::TempDir dir;
+  auto none = read_position(dir.path());
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  SyslogPlace place{"board1/oobd/3fc27d19/1", 18231};
+  ASSERT_TRUE(write_position(dir.path(), place));
+  auto back = read_position(dir.path());
+  ASSERT_TRUE(back && *back);
+  EXPECT_EQ(**back, place);
+  std::string text = test::read_file(dir / "syslog/position");
+  EXPECT_EQ(text, "oobd syslog position 1\nboard1/oobd/3fc27d19/1 18231\n");
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    test::write_file(dir / "syslog/position", text.substr(0, size));
+    EXPECT_FALSE(read_position(dir.path())) << size;
+  }
+}
+
+}  // namespace
+}  // namespace oob::audit
