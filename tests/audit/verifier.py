@@ -83,7 +83,8 @@ def main():
         check(not then or folder not in newest or newest[folder] == said, folder, "has another newest checkpoint")
     for head in heads.values(): check(head.get("kept") in (None, *lost), head.get("kept"), "is missing")
     for anchor, fits in anchors.items(): check(fits, "what is remembered of", anchor[1], "does not fit")
-    verifier_files.files(state, rows, check, "journal.begin" != heads["journal"]["ev"])
+    try: verifier_files.files(state, rows, check, "journal.begin" != heads["journal"]["ev"])
+    except (KeyError, TypeError) as lack: check(False, "a record that binds a file lacks", lack)
     print("\n".join(wrong) or "whole")
     return 1 if wrong else 0
 
