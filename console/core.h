@@ -75,6 +75,7 @@ struct Core {
   audit::Recordings* recordings = nullptr;  // null: nothing is recorded
   // While the audit trail can't be written nobody gets to a console; else they do, and are told.
   bool refuse_without_audit = false;
+  bool checkpoint_line = true;  // the last line of an interactive session
   DiskState disk{};
   std::function<audit::SyslogFigures()> syslog = [] { return audit::SyslogFigures{}; };
 };

@@ -53,7 +53,7 @@ void Session::readable() {
 void Session::take_frames() {
   while (!closed_) {
     if (!input_.empty()) {
-      if (!job_ || over_) {
+      if (!job_ || done()) {
         input_.clear();
         continue;
       }
@@ -64,7 +64,7 @@ void Session::take_frames() {
         continue;
       }
     }
-    if (eof_ && !eof_told_ && job_ && !over_) {
+    if (eof_ && !eof_told_ && job_ && !done()) {
       eof_told_ = true;
       job_->ended();
     }
@@ -105,11 +105,11 @@ bool Session::take_frame(Frame kind, base::Bytes payload) {
       if (std::uint32_t columns = reader.u32()) terminal_.columns = std::min(columns, 1000u);
       if (std::uint32_t rows = reader.u32()) terminal_.rows = std::min(rows, 1000u);
       if (recorder_) recorder_->resized(terminal_.columns, terminal_.rows);
-      if (job_ && !over_) job_->resized();
+      if (job_ && !done()) job_->resized();
       return reader.done();
     case Frame::brk: {
       unsigned milliseconds = std::min(reader.u32(), 5000u);
-      if (job_ && !over_) job_->send_break(milliseconds);
+      if (job_ && !done()) job_->send_break(milliseconds);
       return reader.done();
     }
     case Frame::signal:
@@ -149,6 +149,7 @@ void Session::open(base::Bytes payload) {
   if (!core_.disk.refusal.empty() && visitor_.connection != 0)
     return end(core_.disk.refusal, static_cast<int>(Fault::journal));
   JobIo& io = *this;
+  interactive_ = terminal_.pty && (shell || line.starts_with("attach "));
   // Not to scripts, which take what comes on stderr for a fault.
   if (!core_.disk.warning.empty() && (terminal_.pty || line.starts_with("attach ")))
     remark(str("[oobd: ", core_.disk.warning, "]"));
@@ -170,7 +171,7 @@ void Session::want_input() {
 }
 
 void Session::recheck() {
-  if (job_ && !over_) job_->recheck();
+  if (job_ && !done()) job_->recheck();
 }
 
 // --- to the visitor
@@ -209,7 +210,7 @@ void Session::device_output(base::Bytes bytes, base::Bytes shown) {
 }
 
 std::size_t Session::room() const {
-  std::size_t room = over_ || out_.size() >= kMostOut ? 0 : kMostOut - out_.size();
+  std::size_t room = done() || out_.size() >= kMostOut ? 0 : kMostOut - out_.size();
   if (room == 0) wants_room_ = true;
   return room;
 }
@@ -236,23 +237,48 @@ void Session::flush() {
   if (wants_room_ && job_) {
     wants_room_ = false;
     core_.loop.post(life_.wrap([this] {
-      if (job_ && !over_) job_->room();
+      if (job_ && !done()) job_->room();
     }));
   }
 }
 
 void Session::finish(int status) {
-  if (over_ || closed_) return;
+  if (over_ || closed_ || leaving_) return;
   core_.approvals->left(visitor_.session);
-  put(Frame::exit, base::wire::Writer().u32(static_cast<std::uint32_t>(status)).take());
+  bool farewell = interactive_ && core_.checkpoint_line;
+  if (!farewell) say_status(status);
   if (closed_) return;  // the visitor has gone
-  over_ = true;
-  auth::Entry entry = event_of(visitor_, "session.close");
-  entry.with("status", status);
-  core_.journal.note(std::move(entry));
+  core_.journal.note(event_of(visitor_, "session.close").with("status", status));
+  noted_close_ = true;
   // The job may be in the middle of a call. It must not live as long as its last words wait: it may hold a
   // keyboard.
   core_.loop.post(life_.wrap([this] { job_.reset(); }));
+  if (!farewell) {
+    core_.journal.seal([](const Result<auth::Checkpoint>&) {});
+    return say_end();
+  }
+  // Whoever was here takes a checkpoint along, unless the disk keeps them waiting for it.
+  leaving_ = status;
+  last_words_.after(kFarewell, [this] { say_farewell(core_.journal.checkpoint()); });
+  core_.journal.seal(life_.wrap([this](const Result<auth::Checkpoint>&) {
+    if (leaving_) say_farewell(core_.journal.checkpoint());
+  }));
+}
+
+void Session::say_farewell(const std::optional<auth::SignedNote>& checkpoint) {
+  last_words_.cancel();
+  int status = *std::exchange(leaving_, std::nullopt);
+  if (checkpoint) remark(str("[oobd: journal ", checkpoint->checkpoint.brief(), "]"));
+  if (!closed_) say_status(status);
+  if (!closed_) say_end();
+}
+
+void Session::say_status(int status) {
+  put(Frame::exit, base::wire::Writer().u32(static_cast<std::uint32_t>(status)).take());
+  if (!closed_) over_ = true;
+}
+
+void Session::say_end() {
   if (out_.empty()) return close();
   last_words_.after(kLastWords, [this] { close(); });
 }
@@ -269,7 +295,11 @@ void Session::close() {
   hangup_.cancel();
   last_words_.cancel();
   core_.approvals->left(visitor_.session);
-  if (!over_) core_.journal.note(event_of(visitor_, "session.close").with("status", std::int64_t{-1}));
+  if (!noted_close_) {
+    core_.journal.note(event_of(visitor_, "session.close").with("status", std::int64_t{-1}));
+    core_.journal.seal([](const Result<auth::Checkpoint>&) {});
+  }
+  leaving_.reset();
   over_ = true;
   core_.loop.post([core = &core_, self = this] {
     core->sessions.remove_if(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -21,6 +22,7 @@ class Session : private JobIo {
       32 * 1024;  // bytes waiting for the socket; then the Job has no room
   static constexpr std::size_t kMostRemarked = 256 * 1024;  // then remarks are counted and dropped
   static constexpr std::size_t kMostEver = 4 << 20;         // who is told this much without reading is let go
+  static constexpr std::chrono::seconds kFarewell{2};  // for a checkpoint to go with the end of the session
   static constexpr std::chrono::seconds kLastWords{
       10};  // for a peer that does not take the end of the output
 
@@ -61,6 +63,10 @@ class Session : private JobIo {
   void open(base::Bytes payload);
   void put(base::wire::Frame kind, base::Bytes payload);
   void flush();
+  bool done() const { return over_ || leaving_; }
+  void say_farewell(const std::optional<auth::SignedNote>& checkpoint);
+  void say_status(int status);
+  void say_end();
   void close();
 
   Core& core_;
@@ -76,6 +82,9 @@ class Session : private JobIo {
   audit::Recorder* recorder_ = nullptr;
   std::unique_ptr<Job> job_;
   bool opened_ = false, eof_ = false, eof_told_ = false, over_ = false, closed_ = false;
+  bool interactive_ = false;  // a person on a terminal, with the prompt or a console
+  bool noted_close_ = false;
+  std::optional<int> leaving_;       // its status, while a checkpoint is waited for
   mutable bool wants_room_ = false;  // room() found none: the job is called when there is
   base::Timer hangup_, last_words_;
   base::Life life_;

@@ -188,6 +188,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   core_->escape = config_->escape;
   core_->recordings = recordings_.get();
   core_->refuse_without_audit = config_->audit.refuse;
+  core_->checkpoint_line = config_->audit.checkpoint_line;
   door_ = std::make_unique<Door>(loop_, *core_, journal_written);
   core_->door.core_sandbox = std::move(sandbox);
   core_->door.host_keys = std::exchange(host_key_prints_, {});
@@ -279,6 +280,7 @@ Result<std::string> Server::reload() {
   }
   core_->escape = next->escape;
   core_->refuse_without_audit = next->audit.refuse;
+  core_->checkpoint_line = next->audit.checkpoint_line;
   door_->adopt(*next);
   rights_->adopt();
   disk_guard_->adopt(next->audit);
