@@ -100,8 +100,8 @@ def test_nothing_that_was_acknowledged_is_lost_and_nothing_is_done_twice(lab, bm
     finally:
         talker.stop()
 
-    until("what was acknowledged was typed", lambda: all(word.encode() in gear.heard() for word in answered))
-    heard = gear.heard()
+    until("what was acknowledged was typed", lambda: all(word.encode() in gear.heard for word in answered))
+    heard = gear.heard
     twice = [word for word in sent if heard.count(word.encode()) > 1]
     assert not twice, twice
     done = json.loads(bmc.order("0 seen"))["power"]["cycle"]

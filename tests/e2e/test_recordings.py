@@ -75,8 +75,10 @@ def plays(lab, path):
     environment = dict(lab.environment, LANG="C.UTF-8", LC_ALL="C.UTF-8")
     played = subprocess.run(["/usr/bin/python3", "-c", PLAYER, path], env=environment, capture_output=True, timeout=60)
     assert played.returncode == 0, played.stderr
-    shown = subprocess.run(["asciinema", "cat", path], env=environment, capture_output=True, timeout=60)
-    assert shown.returncode == 0, shown.stderr
+    # It wants a terminal of its own, whatever its output is.
+    shown = subprocess.run(["script", "-qec", f"asciinema cat {path}", "/dev/null"], env=environment,
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert shown.returncode == 0, shown.stdout
     return played.stdout.decode()
 
 

@@ -1,5 +1,5 @@
-// A screen's text is the same in one piece and in any others and holds nothing that drives a terminal; a picture
-// of it can be shown.
+// A screen's text is the same in one piece and in any others and holds nothing that drives a terminal; a
+// picture of it can be shown.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

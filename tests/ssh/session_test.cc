@@ -126,6 +126,7 @@ TEST(Session, HasNoTerminalWhereTheVerdictForbidsIt) {
   FakeCore core;
   Finished refused = core.run(core.ssh({"-tt", "-o", "User=nopty", "-o", "LogLevel=INFO"}, {"exit 0"}));
   EXPECT_THAT(refused.err, HasSubstr("PTY allocation request failed"));
+  ASSERT_TRUE(core.wait([&] { return !core.opened.empty(); }));
   EXPECT_FALSE(core.opened.at(0).pty);
 }
 
