@@ -88,7 +88,7 @@ class TameInput {
         if (held_.empty() || base::parse_number(held_, times))
           for (times = std::clamp(times, 1u, kMostRepeated); times > 0; --times) out += last_;
       } else if (held_.size() <= kMostSequence) {
-        out += str("\x1b[", held_, c);
+        out += base::str("\x1b[", held_, c);
       }
     }
   }
