@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::size_t kPiece = 16 * 1024;     // of one SSL_write: a TLS record
 constexpr std::size_t kAskAfter = 64 * 1024;  // bytes: the next KeyUpdate need not wait
+constexpr std::size_t kMostAsks = 64;         // KeyUpdates that are unanswered
 constexpr unsigned char kKeyUpdate = 24;      // RFC 8446, 4
 
 std::uint64_t in_socket(SSL* ssl) { return BIO_number_written(SSL_get_wbio(ssl)); }
@@ -161,14 +162,17 @@ void SyslogLink::pump() {
   if (!watch_->waits_readable()) watch_->readable([this] { pump(); });
   if ((queued() > 0 || ask_unsent_) && !watch_->waits_writable()) watch_->writable([this] { pump(); });
   arm();
-  bool answered = std::exchange(answer_seen_, false) && !ask_unsent_ && std::exchange(asked_, false);
+  std::uint64_t read_up_to = 0;
+  for (; answers_ > 0; --answers_) {
+    if (asks_.size() <= (ask_unsent_ ? 1U : 0U)) continue;
+    read_up_to = asks_.front();
+    asks_.pop_front();
+    asking_ = Asking::answered;
+  }
   auto more = life_.wrap([this, smaller = queued() < before] {
     if (smaller && !over_) calls_.room();
   });
-  if (answered) {
-    asking_ = Asking::answered;
-    confirm(asked_plain_);
-  }
+  if (read_up_to > 0) confirm(read_up_to);
   more();
 }
 
@@ -210,20 +214,22 @@ bool SyslogLink::write() {
 // A KeyUpdate that asks for one, behind what was written so far.
 bool SyslogLink::ask() {
   if (asking_ == Asking::never || write_wants_) return true;
-  if (!asked_) {
-    std::uint64_t since = written_ - std::max(asked_plain_, delivered_);
-    if (since == 0) return true;
-    if (since < kAskAfter && base::Clock::now() - asked_at_ < limits_.ask) return true;
+  if (!ask_unsent_) {
+    Time now = base::Clock::now();
+    std::uint64_t unread = written_ - delivered_;
+    bool first = asks_.empty() && (unread >= kAskAfter || now - asked_at_ >= limits_.ask);
+    bool again = !asks_.empty() && asks_.size() < kMostAsks && now - asked_at_ >= limits_.ask_again;
+    if (unread == 0 || (!first && !again)) return true;
     if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) != 1) {
       ERR_clear_error();
       asking_ = Asking::never;
       return true;
     }
-    asked_ = ask_unsent_ = true;
-    asked_plain_ = written_;
-    asked_at_ = base::Clock::now();
+    if (first) first_asked_at_ = now;
+    asks_.push_back(written_);
+    ask_unsent_ = true;
+    asked_at_ = now;
   }
-  if (!ask_unsent_) return true;
   ERR_clear_error();
   int done = SSL_do_handshake(ssl_.get());
   if (done == 1) {
@@ -240,8 +246,7 @@ bool SyslogLink::ask() {
 void SyslogLink::on_message(int is_write, int, int type, const void* bytes, std::size_t size, SSL*,
                             void* link) {
   if (is_write || type != SSL3_RT_HANDSHAKE || size < 1) return;
-  if (*static_cast<const unsigned char*>(bytes) == kKeyUpdate)
-    static_cast<SyslogLink*>(link)->answer_seen_ = true;
+  if (*static_cast<const unsigned char*>(bytes) == kKeyUpdate) ++static_cast<SyslogLink*>(link)->answers_;
 }
 
 void SyslogLink::send(base::Bytes bytes) {
@@ -259,7 +264,8 @@ void SyslogLink::arm() {
 // What time has made of what is under way.
 void SyslogLink::look() {
   Time now = base::Clock::now();
-  if (asking_ == Asking::unknown && asked_ && now - asked_at_ > limits_.unanswered) asking_ = Asking::never;
+  if (asking_ == Asking::unknown && !asks_.empty() && now - first_asked_at_ > limits_.unanswered)
+    asking_ = Asking::never;
   std::uint64_t wire = in_socket(ssl_.get());
   std::optional<std::size_t> waiting = base::unacknowledged(socket_.get());
   if (waiting) {

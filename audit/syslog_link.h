@@ -30,6 +30,7 @@ class SyslogLink {
     base::milliseconds unanswered{5000};  // then a KeyUpdate is taken for one that never will be answered
     base::milliseconds settled{1000};     // since written, where only the kernel acknowledges
     base::milliseconds ask{200};          // at least so long between two KeyUpdates
+    base::milliseconds ask_again{1000};   // where one is unanswered: some answer with their next read
   };
   struct Calls {
     std::function<void()> up;                      // the server is who it should be
@@ -96,10 +97,12 @@ class SyslogLink {
   Time progress_;  // the last time that something was taken, while something waits
 
   enum class Asking { never, unknown, answered } asking_ = Asking::unknown;
-  bool asked_ = false, ask_unsent_ = false;  // a KeyUpdate is under way; it is not in the socket yet
-  bool answer_seen_ = false;
-  std::uint64_t asked_plain_ = 0;
-  Time asked_at_;
+  // The bytes before each unanswered KeyUpdate. The first answer is that of the first, or (one may stand for
+  // several) of a later one: so nothing is taken for read that was not.
+  std::deque<std::uint64_t> asks_;
+  bool ask_unsent_ = false;  // the last of them is not in the socket yet
+  unsigned answers_ = 0;     // seen, not looked at
+  Time asked_at_, first_asked_at_;
   base::Life life_;
 };
 
