@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "console/audit_report.h"
 #include "console/disk_report.h"
 #include "console/door_report.h"
 #include "console/session.h"
@@ -187,7 +188,6 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   std::map<std::string, std::string> bmcs = bmcs_of(devices);
   auto bmcs_up = std::count_if(bmcs.begin(), bmcs.end(), [](const auto& bmc) { return bmc.second.empty(); });
   DiskSpace disk = disk_of(core.state);
-  std::string journal = core.journal.trouble(), transcripts = reason_of(core.archive.trouble());
   Micros now = base::wall_now();
   if (as_json) {
     json::object object{{"version", core.version},          {"started", base::rfc3339(core.started)},
@@ -198,9 +198,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     object["forwards"] = core.forwards->count();
     object["bmcs"] = bmcs.size();
     object["bmcs_up"] = bmcs_up;
-    object["journal"] = journal.empty() ? "ok" : journal;
-    object["transcripts"] = transcripts.empty() ? "ok" : transcripts;
-    object["transcript_bytes_lost"] = core.archive.lost();
+    audit_status(core, object);
     door_status(core, object);
     disk_status(core, object);
     syslog_status(core, object);
@@ -228,11 +226,7 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
   text += disk_status(core);
-  text += str("journal      ", journal.empty() ? "ok" : journal, "\n");
-  text += syslog_status(core);
-  std::string lost = core.archive.lost() ? str(", ", core.archive.lost(), " bytes lost since the start") : "";
-  text += str("transcripts  ", transcripts.empty() ? "ok" : transcripts, lost, "\n");
-  return text;
+  return text + audit_status(core) + syslog_status(core);
 }
 
 std::string metrics_report(Core& core, const Visitor& visitor) {
@@ -277,12 +271,7 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   figure("front_starts_total", "counter", "starts of the SSH front", core.front_starts);
   figure("disk_total_bytes", "gauge", "size of the file system of the state folder", disk.total);
   figure("disk_free_bytes", "gauge", "free bytes of it", disk.free);
-  figure("journal_ok", "gauge", "1 while the journal can be written", core.journal.trouble().empty() ? 1 : 0);
-  figure("transcript_lost_bytes_total", "counter", "bytes of consoles that are in no file",
-         core.archive.lost());
-  figure("transcripts_ok", "gauge", "1 while transcripts can be written",
-         core.archive.trouble().empty() ? 1 : 0);
-  return text + door_metrics(core) + disk_metrics(core) + syslog_metrics(core);
+  return text + audit_metrics(core) + door_metrics(core) + disk_metrics(core) + syslog_metrics(core);
 }
 
 }  // namespace oob::console

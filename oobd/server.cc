@@ -160,6 +160,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
       auth::Journal::open(loop_, *disk_, config_->state, journal_terms);
   if (!journal) return fail(Fault::journal, journal.error().what);
   journal_ = std::move(*journal);
+  if (!journal_->loss().empty()) base::log(str("THE JOURNAL BEGINS ANEW: ", journal_->loss()));
 
   archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
   archive_->on_trouble([this] { tell_trouble(); });
