@@ -97,7 +97,23 @@ base::Result<> SegmentWriter::open_segment(std::uint64_t start, bool fresh) {
   end_ = start + static_cast<std::uint64_t>(about.st_size);
   index_size_ = 0;
   index_retry_at_ = {};
+  seal_what_a_crash_left();
   return {};
+}
+
+void SegmentWriter::seal_what_a_crash_left() {
+  if (!marked_) return;
+  std::uint64_t from = std::max(*std::exchange(marked_, std::nullopt), start_);
+  if (from >= end_) return;
+  from = std::max(from, end_ - std::min(end_, most_resumed_));
+  std::string piece(64 * 1024, '\0');
+  while (from < end_) {
+    std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), end_ - from));
+    ssize_t size = ::pread(files_->log.get(), piece.data(), most, static_cast<off_t>(from - start_));
+    if (size <= 0) return;  // verify will tell that no mark covers it
+    seal_.add(from, base::Bytes(piece.data(), static_cast<std::size_t>(size)), base::Clock::now());
+    from += static_cast<std::uint64_t>(size);
+  }
 }
 
 base::Result<> SegmentWriter::open_index() {

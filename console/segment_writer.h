@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,12 @@ class SegmentWriter {
   std::uint64_t end() const { return end_; }
   // Of what was written: hashes of ranges, for the journal.
   TranscriptSeal& seal() { return seal_; }
+  // An earlier run sealed up to `marked`: what the first segment that is opened has behind that is sealed
+  // too, the last `most` bytes of it.
+  void resume_seal(std::uint64_t marked, std::uint64_t most) {
+    marked_ = marked;
+    most_resumed_ = most;
+  }
 
  private:
   struct Waiting {
@@ -73,6 +80,7 @@ class SegmentWriter {
 
   base::Result<> ready();  // there is an open segment
   base::Result<> open_segment(std::uint64_t start, bool fresh);
+  void seal_what_a_crash_left();
   base::Result<> write_piece(base::Bytes piece);  // within the open segment
   base::Result<> open_index();
   void write_index();  // what waits
@@ -91,6 +99,8 @@ class SegmentWriter {
   std::uint64_t index_size_ = 0;         // up to here the index is whole
   std::vector<Waiting> waiting_;         // index lines not yet written, bounded
   TranscriptSeal seal_;
+  std::optional<std::uint64_t> marked_;  // until a segment was opened
+  std::uint64_t most_resumed_ = 0;
   std::uint64_t lost_now_ = 0;
   std::uint64_t lost_ = 0;  // bytes not written and not yet marked
   base::Micros lost_since_ = 0;

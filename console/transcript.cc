@@ -106,7 +106,8 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
   std::uint64_t lost = 0;
   std::function<void()> on_trouble;
   std::shared_ptr<SealBox> sealed = std::make_shared<SealBox>();
-  std::vector<Sealed> in_sync;  // told when the sync under way has worked
+  std::map<std::string, std::uint64_t> marked;  // by earlier runs
+  std::vector<Sealed> in_sync;                  // told when the sync under way has worked
   std::function<void(const std::string&, const SealedRange&)> on_sealed;
 
   void gather(const Each& one);
@@ -302,6 +303,10 @@ std::unique_ptr<Transcript> Archive::open(const std::string& device) {
   one->archive = state_;
   one->writer = std::make_shared<SegmentWriter>(transcript_folder(state_->directory, device),
                                                 state_->segment_size, state_->unsynced);
+  if (auto marked = state_->marked.find(device); marked != state_->marked.end()) {
+    one->writer->resume_seal(marked->second, kMostResumed);
+    state_->marked.erase(marked);
+  }
   state_->open.push_back(one);
   std::unique_ptr<Transcript> transcript(new Transcript(std::move(one)));
   transcript->mark("start", "");
@@ -325,6 +330,10 @@ void Archive::on_trouble(std::function<void()> what) { state_->on_trouble = std:
 
 void Archive::on_sealed(std::function<void(const std::string&, const SealedRange&)> what) {
   state_->on_sealed = std::move(what);
+}
+
+void Archive::resume_seals(std::map<std::string, std::uint64_t> marked) {
+  state_->marked = std::move(marked);
 }
 
 void Archive::seal() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@ class Archive {
   static constexpr base::milliseconds kFlushAfter{100};    // where nobody calls flush()
   static constexpr base::milliseconds kSyncEvery{5000};    // fdatasync, on a thread of its own
   static constexpr base::milliseconds kSealEvery{60'000};  // quiet transcripts are looked at
+  static constexpr std::uint64_t kMostResumed = 4 << 20;
   static constexpr std::uint64_t kSegmentSize = 64 << 20;
 
   Archive(base::Loop& loop, base::Disk& disk, std::string directory,
@@ -59,6 +61,9 @@ class Archive {
   // `what` runs on the loop for each range of a device's transcript that has been synced, so that the journal
   // can bind it. One only.
   void on_sealed(std::function<void(const std::string& device, const SealedRange&)> what);
+  // Up to where transcripts were sealed by earlier runs: of those that open() finds longer the rest is sealed
+  // too, up to kMostResumed bytes of it. REQUIRES: before the first open().
+  void resume_seals(std::map<std::string, std::uint64_t> marked);
   // All that was appended so far is written, synced and sealed when this returns. Blocks: for a clean stop.
   void seal();
 

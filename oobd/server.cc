@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "audit/transcript_marks.h"
 #include "auth/host_key.h"
 #include "base/log.h"
 #include "base/peer_address.h"
@@ -163,6 +164,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   if (!journal_->loss().empty()) base::log(str("THE JOURNAL BEGINS ANEW: ", journal_->loss()));
 
   archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
+  archive_->resume_seals(audit::marked_transcripts(config_->state + "/journal", journal_->written()));
   archive_->on_trouble([this] { tell_trouble(); });
   archive_->on_sealed([this](const std::string& device, const console::SealedRange& range) {
     journal_->note(auth::Entry("transcript.mark")

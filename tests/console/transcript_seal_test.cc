@@ -85,6 +85,31 @@ TEST(TranscriptSeal, OfAnArchiveCoversAllThatWasSaidBeforeACleanStop) {
   EXPECT_EQ(told.size(), 1u) << "nothing is told twice";
 }
 
+TEST(TranscriptSeal, GoesOnWhereACrashLeftIt) {
+  base::Loop loop;
+  test::TempDir dir;
+  base::Disk disk(loop);
+  {
+    Archive archive(loop, disk, dir / "transcripts");
+    std::unique_ptr<Transcript> edge = archive.open("edge1");
+    edge->append("sealed, and lost in a crash. ");
+    archive.flush();
+    ASSERT_TRUE(test::run_until(loop, [&] { return edge->written() == edge->end(); }));
+  }
+  disk.drain();
+  Archive archive(loop, disk, dir / "transcripts");
+  archive.resume_seals({{"edge1", 8}});
+  std::vector<SealedRange> told;
+  archive.on_sealed([&](const std::string&, const SealedRange& range) { told.push_back(range); });
+  std::unique_ptr<Transcript> edge = archive.open("edge1");
+  edge->append("New.");
+  archive.seal();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].from, 8u);
+  EXPECT_EQ(told[0].to, 33u);
+  EXPECT_EQ(told[0].sha256, base::hex(base::sha256("and lost in a crash. New.")));
+}
+
 TEST(TranscriptSeal, OfADeviceThatIsTakenAwayIsTold) {
   base::Loop loop;
   test::TempDir dir;
