@@ -36,7 +36,7 @@ TEST(AuditReport, TellsTheNewestCheckpointAsVerifyTakesIt) {
 TEST(AuditReport, GoesWithWhoeverSatAtATerminal) {
   Board board;
   Visit person(board, "alice", "attach r1 --watch", true);
-  ASSERT_TRUE(person.wait_for("you may"));
+  ASSERT_TRUE(person.wait_for("leaves]"));
   person.type(
       "\x05"
       "c.");
@@ -49,7 +49,7 @@ TEST(AuditReport, GoesWithWhoeverSatAtATerminal) {
 
   board.core.checkpoint_line = false;
   Visit silent(board, "alice", "attach r1 --watch", true);
-  ASSERT_TRUE(silent.wait_for("you may"));
+  ASSERT_TRUE(silent.wait_for("leaves]"));
   silent.type(
       "\x05"
       "c.");
