@@ -191,7 +191,7 @@ Result<> play(Cast& cast, audit::PlayOptions options) {
   std::optional<audit::Player::Size> shown;
   winsize window{};
   if (::isatty(STDOUT_FILENO)) {
-    shown.emplace();
+    shown = audit::Player::Size{};
     if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 && window.ws_row > 0)
       shown = audit::Player::Size{window.ws_col, window.ws_row};
   }

@@ -156,7 +156,7 @@ TEST(CastReader, GivesTheExactBytesAndWhoseWordsTheyAre) {
   TempDir folder;
   std::string id = "20261122-160311-17", path = folder / "one.cast", text = recording(header(id));
   write_file(path, text);
-  std::unique_ptr<CastReader> reader = std::move(*CastReader::open(path));
+  std::unique_ptr<CastReader> reader = *CastReader::open(path);
   EXPECT_EQ(reader->header().id, id);
   CastReader::Item item;
   ASSERT_TRUE(*reader->next(item));
@@ -181,7 +181,7 @@ TEST(CastReader, FollowsOneThatGrowsByteByByte) {
   std::string path = folder / "one.cast", text = recording(header("20261122-160311-17")), all;
   std::size_t head = text.find('\n') + 1;
   write_file(path, text.substr(0, head));
-  std::unique_ptr<CastReader> reader = std::move(*CastReader::open(path));
+  std::unique_ptr<CastReader> reader = *CastReader::open(path);
   for (std::size_t size = head + 1; size <= text.size(); ++size) {
     write_file(path, text.substr(0, size));
     CastReader::Item item;
@@ -214,7 +214,7 @@ TEST(CastReader, GoesOnBehindALineThatIsBroken) {
   std::size_t head = text.find('\n') + 1;
   write_file(
       path, text.substr(0, head) + "[1.0, nonsense\n" + std::string(400'000, 'x') + "\n" + text.substr(head));
-  std::unique_ptr<CastReader> reader = std::move(*CastReader::open(path));
+  std::unique_ptr<CastReader> reader = *CastReader::open(path);
   CastReader::Item item;
   int errors = 0, items = 0;
   for (base::Result<bool> there = reader->next(item); !there || *there; there = reader->next(item)) {

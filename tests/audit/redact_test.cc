@@ -192,7 +192,7 @@ TEST(Redaction, IsInTheJournalBeforeItIsDone) {
   base::Loop loop;
   base::Disk disk(loop);
   base::Blocking blocking(loop);
-  std::unique_ptr<auth::Journal> journal = std::move(*auth::Journal::open(loop, disk, folder.path()));
+  std::unique_ptr<auth::Journal> journal = *auth::Journal::open(loop, disk, folder.path());
   Recordings recordings(loop, disk, *journal, folder / "recordings");
   CastHeader header;
   header.user = "alice";

@@ -191,8 +191,7 @@ TEST(ScreenText, TakesAnyBytesAtAnySize) {
                          "\xe6\x97\xa5",
                          "\n",
                          "\r",
-                         "\x1b"
-                         "c",
+                         "\033c",
                          "\x1b[!p"};
   for (int round = 0; round < 400; ++round) {
     ScreenText screen(random() % 30, random() % 9);

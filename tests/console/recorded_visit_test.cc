@@ -36,7 +36,7 @@ struct RecordingBoard : Board {
     }));
     std::vector<Played> all;
     for (const audit::Recording& one : list) {
-      auto reader = std::move(*CastReader::open(str(recordings.directory(), "/", one.path)));
+      auto reader = *CastReader::open(str(recordings.directory(), "/", one.path));
       Played played;
       played.command = str(one.header.user, " ", one.header.command, " ", one.header.device);
       CastReader::Item item;
