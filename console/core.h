@@ -20,6 +20,7 @@
 #include "console/forwards.h"
 #include "console/inventory.h"
 #include "console/transcript.h"
+#include "console/verification.h"
 
 namespace oob::console {
 
@@ -76,6 +77,7 @@ struct Core {
   // While the audit trail can't be written nobody gets to a console; else they do, and are told.
   bool refuse_without_audit = false;
   bool checkpoint_line = true;  // the last line of an interactive session
+  std::unique_ptr<Verifications> verifications = std::make_unique<Verifications>();
   DiskState disk{};
   std::function<audit::SyslogFigures()> syslog = [] { return audit::SyslogFigures{}; };
 };

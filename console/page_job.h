@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "console/audit_stream.h"
+#include "console/verification.h"
 
 namespace oob::console {
 
@@ -16,8 +17,14 @@ class PageJob : public StreamJob {
 
  private:
   void seal(const audit::Recording& recording);
+  void check(const audit::Recording& recording);
+  void tell();
+  void show(const audit::Recording& recording, const audit::VerifyReport& report);
+  void finish(int status) override;
 
   Arguments arguments_;
+  std::shared_ptr<Verifications::Waiting> waiting_;
+  base::Timer telling_;
 };
 
 }  // namespace oob::console

@@ -1,9 +1,5 @@
 #include "console/verify_job.h"
 
-#include <atomic>
-
-#include "audit/verify.h"
-
 namespace oob::console {
 
 using base::Fault;
@@ -13,23 +9,6 @@ using base::str;
 namespace {
 constexpr int kNotWhole = 1, kUnread = 2;
 }  // namespace
-
-struct VerifyJob::Work {
-  audit::VerifyOptions options;
-  Result<audit::VerifyReport> report = base::fail(Fault::internal, "verify: not done");
-  std::atomic<bool> stop{false};
-  std::atomic<const char*> phase{"journal"};
-  std::atomic<std::uint64_t> percent{0};
-
-  void run() {
-    options.progress = [this](std::uint64_t finished, std::uint64_t all, const char* now) {
-      phase = now;
-      percent = all == 0 ? 0 : finished * 100 / all;
-      return !stop;
-    };
-    report = audit::verify(options);
-  }
-};
 
 Result<std::unique_ptr<Job>> VerifyJob::make(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   Result<auth::Grant> grant = core.policy->decide(visitor.who, auth::Action::audit);
@@ -41,38 +20,31 @@ Result<std::unique_ptr<Job>> VerifyJob::make(Core& core, Visitor& visitor, JobIo
 }
 
 VerifyJob::VerifyJob(Core& core, Visitor& visitor, JobIo& io, bool as_json)
-    : core_(core),
-      visitor_(visitor),
-      io_(io),
-      as_json_(as_json),
-      work_(std::make_shared<Work>()),
-      telling_(core.loop) {
-  work_->options.state = core.state;
-  work_->options.daemon = true;
-}
-
-VerifyJob::~VerifyJob() { work_->stop = true; }
+    : core_(core), visitor_(visitor), io_(io), as_json_(as_json), telling_(core.loop) {}
 
 void VerifyJob::start() {
-  core_.archive.flush();
-  core_.blocking.run([work = work_] { work->run(); }, life_.wrap([this] { done(); }));
+  core_.journal.note(event_of(visitor_, "audit.read").with("what", "verify"));
+  waiting_ =
+      core_.verifications->ask(core_, [this](const Result<audit::VerifyReport>& report) { done(report); });
   if (io_.terminal().pty) telling_.after(kTellEvery, [this] { tell(); });
 }
 
 void VerifyJob::tell() {
-  io_.remark(str("oobd: verify: ", work_->phase.load(), " ", work_->percent.load(), "%"));
+  io_.remark(str("oobd: verify: ", waiting_->phase(), " ", waiting_->percent(), "%"));
   telling_.after(kTellEvery, [this] { tell(); });
 }
 
-void VerifyJob::done() {
+void VerifyJob::done(const Result<audit::VerifyReport>& report) {
   if (over_) return;
-  if (!work_->report) {
-    io_.remark(str("oobd: ", work_->report.error().what));
+  if (!report) {
+    io_.remark(str("oobd: ", report.error().what));
     return finish(kUnread);
   }
-  const audit::VerifyReport& report = *work_->report;
-  io_.print(as_json_ ? report.json() : report.text());
-  finish(report.whole() ? kDone : kNotWhole);
+  audit::VerifyReport mine = report_for(core_, visitor_, *report);
+  io_.print(as_json_ ? mine.json() : mine.text());
+  if (mine.findings.size() < report->findings.size())
+    io_.remark("oobd: what is wrong is told to those who audit all devices");
+  finish(report->whole() ? kDone : kNotWhole);
 }
 
 void VerifyJob::recheck() {
@@ -84,7 +56,7 @@ void VerifyJob::recheck() {
 
 void VerifyJob::finish(int status) {
   over_ = true;
-  work_->stop = true;
+  waiting_.reset();
   telling_.cancel();
   io_.finish(status);
 }

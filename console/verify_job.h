@@ -2,11 +2,11 @@
 
 #include <memory>
 
-#include "base/life.h"
 #include "base/loop.h"
 #include "console/core.h"
 #include "console/dispatcher.h"
 #include "console/job.h"
+#include "console/verification.h"
 
 namespace oob::console {
 
@@ -19,23 +19,20 @@ class VerifyJob : public Job {
   static base::Result<std::unique_ptr<Job>> make(Core& core, Visitor& visitor, JobIo& io, Arguments a);
 
   VerifyJob(Core& core, Visitor& visitor, JobIo& io, bool as_json);
-  ~VerifyJob() override;
   void start() override;
   void recheck() override;
 
  private:
-  struct Work;  // what the thread works on, which may outlive the job
   void tell();
-  void done();
+  void done(const base::Result<audit::VerifyReport>& report);
   void finish(int status);
 
   Core& core_;
   Visitor& visitor_;
   JobIo& io_;
   bool as_json_, over_ = false;
-  std::shared_ptr<Work> work_;
+  std::shared_ptr<Verifications::Waiting> waiting_;
   base::Timer telling_;
-  base::Life life_;
 };
 
 }  // namespace oob::console

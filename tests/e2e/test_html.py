@@ -34,8 +34,7 @@ def text_of(page):
 @pytest.fixture
 def recorded(lab):
     """A daemon whose console said something that a page must survive, to somebody who then left."""
-    if not BROWSER:
-        pytest.skip("there is no chromium")
+    assert BROWSER, "there is no chromium (cmake/debian-packages.txt)"
     daemon, gear = lab.one()
     screen = daemon.screen("-t", "attach", "edge1")
     screen.expect("you may type")
