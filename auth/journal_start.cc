@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 
 #include "auth/journal_line.h"
 #include "auth/journal_names.h"
@@ -109,6 +110,8 @@ class Start {
     if (is_empty()) {
       std::uint64_t lost = highest_lost();
       bool had = lost > 0 || exists(state_ + "/journal_key");
+      if (std::string stranger = find_stranger(); !stranger.empty())
+        return bear(lost + 2, str("its folder had no records, but ", stranger), true);
       return bear(lost + 1, had ? "its folder was empty or missing" : "", false);
     }
     Result<JournalLife> life = go_on(finished);
@@ -129,7 +132,9 @@ class Start {
       return errno == ENOENT ? Result<>() : Result<>(journal_error(errno, folder_));
     if (!S_ISDIR(status.st_mode)) return fail(Fault::journal, str(folder_, ": not a folder"));
     if (status.st_mode & 077) return fail(Fault::journal, str(folder_, ": others can get in; chmod 0700 it"));
-    return {};
+    // What can't be looked into may have records: it is not taken for empty.
+    base::Fd look(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    return look ? Result<>() : Result<>(journal_error(errno, folder_));
   }
 
   // Nothing was ever written into it.
@@ -140,6 +145,24 @@ class Start {
     return std::all_of(files->begin(), files->end(), [this](std::uint64_t first) {
       return size_of(str(folder_, "/", journal_name(first))) == 0;
     });
+  }
+
+  // What a folder without records has beside what clear() takes away (lost+found, the tree of a file that is
+  // gone); empty where there is nothing. It can be a sign of what was there, so the folder is kept.
+  std::string find_stranger() const {
+    std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder_.c_str()), ::closedir);
+    if (!open) return "";
+    std::string first;
+    while (const dirent* entry = ::readdir(open.get())) {
+      std::string_view name = entry->d_name;
+      std::uint64_t number = 0;
+      bool records = name.ends_with(".jsonl") &&
+                     base::parse_number(name.substr(0, name.size() - 6), number) &&
+                     journal_name(number) == name;
+      if (name == "." || name == ".." || name == "checkpoints" || name == "reserve" || records) continue;
+      if (first.empty() || name < first) first = name;
+    }
+    return base::printable(first);
   }
 
   // A life was born whole, and a crash came before it had its place.

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -176,6 +177,58 @@ TEST_F(JournalSealTest, BeginsANewLifeWhereItCannotGoOnAndKeepsTheOldOne) {
     open();
     EXPECT_EQ(journal_->loss(), "");
   }
+}
+
+TEST_F(JournalSealTest, SetsAsideAFolderWithoutRecordsWhateverIsInIt) {
+  struct Case {
+    std::string what;
+    std::function<void()> lay;
+  };
+  const std::vector<Case> cases = {
+      {"a file.txt", [&] { test::write_file(path("a file.txt"), "mine"); }},
+      {"lost+found",
+       [&] {
+         fs::create_directories(path("lost+found"));
+         test::write_file(path("lost+found/#12"), "found");
+       }},
+      {"000000000500.tree", [&] { test::write_file(path("000000000500.tree"), "500\n"); }},
+      {"shut", [&] {
+         fs::create_directories(path("shut/in"));
+         fs::permissions(path("shut"), fs::perms::none);
+       }}};
+  std::uint64_t life = 1;
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.what);
+    fs::remove_all(folder_ / "journal");
+    fs::create_directory(folder_ / "journal");
+    fs::permissions(folder_ / "journal", fs::perms::owner_all);
+    test::write_file(path("000000000000.jsonl"), "");
+    one.lay();
+    open();
+    ASSERT_TRUE(journal_);
+    EXPECT_EQ(journal_->loss(), "its folder had no records, but " + one.what);
+    commit("after");
+    close();
+    EXPECT_EQ(check(), (std::vector<std::string>{"journal.begin", "after"}));
+    std::string kept = base::str("journal.lost-", life++);
+    EXPECT_TRUE(fs::exists(folder_ / (kept + "/" + one.what)));
+    EXPECT_THAT(test::read_file(path("000000000000.jsonl")), HasSubstr("\"kept\":\"" + kept + "\""));
+    if (one.what == "shut") fs::permissions(folder_ / (kept + "/shut"), fs::perms::owner_all);
+  }
+  open();
+  EXPECT_EQ(journal_->loss(), "");
+}
+
+TEST_F(JournalSealTest, TakesNoFolderForEmptyThatItCanNotLookInto) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root looks into every folder";
+  open();
+  commit("x");
+  close();
+  fs::permissions(folder_ / "journal", fs::perms::none);
+  auto opened = Journal::open(loop_, disk_, folder_.path(), options_, files_);
+  EXPECT_EQ(opened ? base::Fault::internal : opened.error().fault, base::Fault::journal);
+  fs::permissions(folder_ / "journal", fs::perms::owner_all);
+  EXPECT_EQ(check().back(), "x");
 }
 
 TEST_F(JournalSealTest, TellsWhenTheClockWasSetAlsoAcrossAStart) {
