@@ -1,91 +1,80 @@
-"""Checks what an audit trail proves by docs/formats.md alone, without any code of oobd: verifier.py STATE [ANCHORS [KEYS]].
-Says what is wrong, a line each; exits 0 (whole), 1 (not whole) or 2 (nothing to read)."""
-import base64, glob, hashlib, json, os, pathlib, re, sys, verifier_files
+"""Checks an audit trail by docs/formats.md alone, with no code of oobd: verifier.py STATE [ANCHORS [KEYS]].
+Exits with 0 (all is whole), 1 (it is not: what was found first is said) or 2 (there is no journal)."""
+import base64, cryptography.exceptions, hashlib, json, pathlib, re, sys
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-state, anchor_text, key_text = sys.argv[1], *[pathlib.Path(f).read_text() for f in sys.argv[2:4]], *[""] * (4 - len(sys.argv))
-ANCHOR = r"(?m)^(\S+)\n([0-9]{1,18})\n([\w+/]{43}=)\n\n— |(?<![\w+/=.-])([0-9]{1,18}) ([\w+/]{43}=)(?![\w+/=])"
-NOTE = "(([^\n]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n)\n— ([^\n ]+) ([A-Za-z0-9+/]{91}=)\n"
-anchors = {(a or None, int(b or d), c or e): int(b or d) == 0 for a, b, c, d, e in re.findall(ANCHOR, anchor_text)}
-wrong, rows, heads, newest = [], [], {}, {}
+STATE, (ANCHORS, KEYS) = pathlib.Path(sys.argv[1]), [*(pathlib.Path(f).read_text() for f in sys.argv[2:]), "", ""][:2]
+FIELD = rb'"[a-z0-9_]+":(0|-?[1-9]\d*|"([ !#-[\]-~]|\\["\\]|\\u(?!00[2-6]|007[0-9a-e])[0-9a-f]{4})*")'
+NOTE = "((([^\n]+)\n(0|[1-9]\\d*)\n([A-Za-z0-9+/]{43}=)\n)\n— ([^\n ]+) ([A-Za-z0-9+/]{91}=)\n)"
 sha, b64 = lambda data: hashlib.sha256(data).digest(), lambda data: base64.b64encode(data).decode()
-check = lambda right, *what: right or wrong.append(" ".join(map(str, what)))
-read = lambda path: pathlib.Path(state, path).read_bytes() if os.path.exists(f"{state}/{path}") else b""
-
-def quoted(v):  # the one form that a value has
-    one = lambda c: "\\" + c if c in '"\\' else c if " " <= c <= "~" else re.sub("....", r"\\u\g<0>", c.encode("utf-16-be").hex())
-    return '"' + "".join(map(one, v)) + '"' if type(v) is str else str(v) if type(v) is int and -2**63 <= v < 2**63 else "?"
-
-def parse(line):
-    r = json.loads(line)
-    form = "{" + ",".join(f'"{k}":{quoted(r[k])}' for k in sorted(r) if re.fullmatch("[a-z0-9_]+", k)) + "}"
-    kinds = [type(r.get(k)) for k in ("boot", "ev", "t", "n", "mono")] == [str, str, str, int, int]
-    return r if kinds and form.encode() == line and re.fullmatch(r"(?a)\d{4}(-\d\d){2}T\d\d(:\d\d){2}\.\d{6}Z", r["t"]) else 1 / 0
-
-def tree_root(subtrees, top=b""):
-    for one in reversed(subtrees): top = sha(b"\1" + one + top) if top else one
-    return b64(top or sha(b""))
+check = lambda right, *words: right or sys.exit(" ".join(map(str, words)))
+records, lives, roots = [], {}, {}  # all of them; how each life begins; root and key at each (origin, size)
+def signed(text, vkey, signature):
+    (_, key_id, public), raw = vkey.split("+", 2), base64.b64decode(signature)
+    try: Ed25519PublicKey.from_public_bytes(base64.b64decode(public)[1:]).verify(raw[4:], text.encode())
+    except cryptography.exceptions.InvalidSignature: return False
+    return b64(bytes.fromhex(key_id) + raw[4:]) == signature
 
 def life(folder):
-    lines, mine, names = [], [], sorted(os.path.basename(f) for f in glob.glob(f"{state}/{folder}/*.jsonl"))
-    first, seal = int(names[0][:12]), read(f"{folder}/checkpoints").decode(errors="replace")
-    for name in names:
-        *whole, torn = read(f"{folder}/{name}").split(b"\n")
-        check(int(name[:12]) == first + len(lines) and (not torn or name == names[-1]), folder, name, "does not follow")
-        lines += whole
+    lines, mine, paths, seal = [], [], sorted((STATE / folder).glob("*.jsonl")), STATE / folder / "checkpoints"
+    for path in paths:  # a crash may tear the last line of the last file
+        *whole, torn = path.read_bytes().split(b"\n")
+        check(int(path.stem) == int(paths[0].stem) + len(lines), path, "does not follow on the file before")
+        lines += [] if torn and path != paths[-1] else whole
+    size = first = sealed = int(paths[0].stem) if paths else 0
     for n, line in enumerate(lines, first):
-        try: mine.append(parse(line))
-        except Exception: mine.append({"ev": "none", "n": None, "boot": n, "mono": 0})
-        same = n > first and mine[-2]["boot"] == mine[-1]["boot"]
-        check(mine[-1]["n"] == n and not (same and mine[-1]["mono"] < mine[-2]["mono"]), folder, n, "is altered")
-    rows.extend(mine)
-    pruned = lambda r: r["ev"] == "retention" and r.get("kind") == "journal" and r.get("to") == first
-    heads[folder] = head = next((r for r in mine if pruned(r)), {}) if first else mine[0]
-    if not first and folder != "journal" and not seal and head["ev"] != "journal.begin": return  # older than the seal
-    vkey, subtrees = head.get("vkey", "++"), [bytes.fromhex(h) for h in head.get("tree", "").split()]
-    origin, size, last, trusted, notes = vkey.split("+")[0], first, first, not key_text, re.findall(NOTE, seal)
-    check(first or head["ev"] == "journal.begin" and head.get("format") == 1 and head.get("origin") == origin, folder, "has no begin")
-    check(len(subtrees) == bin(first).count("1"), folder, "has no tree of what was removed")
-    check("".join(f"{a}\n— {k} {s}\n" for a, _, _, _, k, s in notes) == seal, folder, "checkpoints that are none")
-    while True:
-        while notes and (int(notes[0][2]) <= size or size == first + len(lines)):
-            body, name, count, root, signer, signature = notes.pop(0)
-            newest[folder] = (name, int(count), root)
-            if first and int(count) <= first: continue  # of what retention removed: a later one holds it
-            try:
-                raw, public = base64.b64decode(signature), base64.b64decode(vkey.split("+", 2)[2])
-                keyid = sha(f"{origin}\n".encode() + public)[:4]
-                Ed25519PublicKey.from_public_bytes(public[1:]).verify(raw[4:], body.encode())
-                named = f"{origin}+{keyid.hex()}+{b64(public)}" == vkey and public[0] == 1 and raw[:4] == keyid and b64(raw) == signature
-                last = size if named and name == signer == origin and int(count) == size and root == tree_root(subtrees) else 1 / 0
-                trusted = trusted or vkey in key_text.split()
-            except Exception: check(False, folder, "the checkpoint of", count, "does not fit")
-        for a in anchors: anchors[a] |= a[1] < first or a[0] in (None, origin) and a[1:] == (size, tree_root(subtrees))
-        if size > first and mine[size - first - 1]["ev"] == "key.rotate":
-            check(last == size or size == first + len(lines), folder, "has no checkpoint at the key.rotate", size - 1)
-            vkey = mine[size - first - 1]["next"]
-        if size == first + len(lines): break
-        node, n, size = sha(b"\0" + lines[size - first]), size, size + 1
-        while n & 1: node, n = sha(b"\1" + subtrees.pop() + node), n >> 1
+        mine.append(json.loads(line) if re.fullmatch(rb"{%b(,%b)*}" % (FIELD, FIELD), line) else {})
+        check(mine[-1].get("n") == n and [*mine[-1]] == sorted(mine[-1]), folder, "record", n, "is altered")
+    heads = [r for r in mine if r["ev"] == "retention" and "tree" in r and r["to"] == first] if first else mine
+    check(heads and (first or heads[0]["ev"] == "journal.begin") and seal.exists(), folder, "has no begin or no seal")
+    subtrees, vkey = [bytes.fromhex(root) for root in heads[0].get("tree", "").split()], heads[0]["vkey"]
+    lives[folder], origin, trusted = heads[0] | {"first": first}, vkey.split("+")[0], not KEYS
+    for line, r in zip(lines, mine):
+        node, top, size = sha(b"\0" + line), b"", size + 1
+        while len(subtrees) >= size.bit_count(): node = sha(b"\1" + subtrees.pop() + node)  # RFC 6962, 2.1
         subtrees.append(node)
-    recent = [r for r in mine[last - first:] if r["boot"] == mine[-1]["boot"] and mine[-1]["mono"] - r["mono"] <= 10**6]
-    check(size - last - len(recent) <= 16, folder, size - last, "records after the last checkpoint")
-    check(trusted, folder, "no trusted key has signed it")
-
-def main():
-    lost = sorted((os.path.basename(f) for f in glob.glob(f"{state}/journal.lost-*")), key=lambda f: int(f.rsplit("-", 1)[1]))
-    if not glob.glob(f"{state}/journal/*.jsonl"): return 2
-    for folder in (*lost, "journal"): life(folder)
-    for folder in lost:
-        then = next((h for h in heads.values() if h.get("kept") == folder), None)
-        said = then and (then.get("previous"), then.get("lost_size"), then.get("lost_root"))
-        check(then or "journal.begin" != heads["journal"]["ev"], folder, "is not what a later life named")
-        check(not then or folder not in newest or newest[folder] == said, folder, "has another newest checkpoint")
-    for head in heads.values(): check(head.get("kept") in (None, *lost), head.get("kept"), "is missing")
-    for anchor, fits in anchors.items(): check(fits, "what is remembered of", anchor[1], "does not fit")
-    try: verifier_files.files(state, rows, check, "journal.begin" != heads["journal"]["ev"])
-    except (KeyError, TypeError) as lack: check(False, "a record that binds a file lacks", lack)
-    print("\n".join(wrong) or "whole")
-    return 1 if wrong else 0
-
-if __name__ == "__main__": sys.exit(main())
+        for one in reversed(subtrees): top = sha(b"\1" + one + top) if top else one
+        roots[origin, size] = b64(top), vkey
+        vkey = r["next"] if r["ev"] == "key.rotate" else vkey
+    notes = re.findall(NOTE, seal.read_bytes().decode(errors="replace"))
+    check("".join(note[0] for note in notes).encode() == seal.read_bytes(), seal, "has what is no checkpoint")
+    for _, text, name, count, root, signer, signature in notes:
+        if first and int(count) <= first: continue  # its records were removed; a later one holds them too
+        is_root, key = roots.get((name, int(count)), (None, None))
+        fits = root == is_root and signer == name == origin and int(count) >= sealed and signed(text, key, signature)
+        check(fits, folder, "checkpoint of", count, "does not fit")
+        sealed, trusted = int(count), trusted or key in KEYS.split()
+    turns = {r["n"] + 1 for r in mine if r["ev"] == "key.rotate" and r["n"] < sealed}
+    check(turns <= {int(note[3]) for note in notes}, folder, "a key.rotate has no checkpoint")
+    late = [r for r in mine[sealed - first:] if r["boot"] != mine[-1]["boot"] or mine[-1]["mono"] - r["mono"] > 10**6]
+    check(len(late) <= 16 and trusted, folder, "lacks checkpoints, or one by a key that is trusted")
+    records.extend(mine)
+def bound(kind, name, said):  # the bytes of a recording or transcript against what is told of them
+    of, proven, marked = lambda ev: [r for r in said if r["ev"].endswith(ev)], set(), set()
+    folder = STATE / "transcripts" / re.sub(r"^\.|[/%\0]", lambda m: f"%{ord(m[0]):02X}", name)
+    paths = sorted(folder.glob("*.log")) if kind == "transcript" else [cast(name)] * cast(name).exists()
+    if kind == "recording" and not paths: return check(of("retention") or not of("mark"), name, "is missing")
+    held = [(int(path.stem) if kind == "transcript" else 0, path.read_bytes()) for path in paths]
+    for m in of("mark"):
+        data = b"".join(data[max(m["from"] - at, 0):max(m["to"] - at, 0)] for at, data in held)
+        hashes, span = [m["sha256"]], {*range(m["from"], m["to"])}
+        for r in of("redaction"):
+            if (r["from"], r["to"], r["before"] in hashes) == (m["from"], m["to"], True): hashes.append(r["after"])
+        gone = len(data) < len(span) and any(span & {*range(r.get("from", 0), r.get("to", 0))} for r in of("retention"))
+        marked, proven = marked | span, proven | (span if gone or sha(data).hex() in hashes else set())
+    check(marked <= proven, name, "is altered at", min(marked - proven, default=0))  # what no mark that fits covers
+    check(all(r["size"] == len(held[0][1]) for r in of("close")), name, "has another size than when it was closed")
+cast = lambda id: STATE / "recordings" / id[:4] / id[4:6] / id[6:8] / f"{id}.cast"
+if not any((STATE / "journal").glob("*.jsonl")): sys.exit(2)
+for folder in (*STATE.glob("journal.lost-*"), STATE / "journal"): life(folder.name)
+for one in lives.values(): check(one.get("kept", "journal") in lives, one.get("kept"), "is missing")
+first, said = max(one["first"] for one in lives.values()), {}
+for size, root in re.findall(r"(?<![\w+/=.-])(\d{1,18})[ \n]([A-Za-z0-9+/]{43}=)", ANCHORS):
+    fits = int(size) <= first or root in (known for (_, at), (known, _) in roots.items() if at == int(size))
+    check(fits, "what is remembered of", size, "does not fit")
+for r in records:
+    kind = "recording" if r["ev"] == "redaction" else r.get("kind", r["ev"].split(".")[0])
+    if kind in ("recording", "transcript"): said.setdefault((kind, r.get("recording", r.get("device"))), []).append(r)
+for (kind, name), some in said.items(): bound(kind, name, some)
+for path in (STATE / "recordings").rglob("*.cast"):
+    known = ("recording", path.stem) in said or first or (STATE / "recordings/open" / path.stem).exists()
+    check(known and path == cast(path.stem), path, "is no recording of the journal's")

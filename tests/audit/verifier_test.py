@@ -49,13 +49,14 @@ class Verdicts(unittest.TestCase):
             files[name].write_text(text)
         options = ["--anchor", files["anchors"]] + (["--key", files["keys"]] if keys else [])
         run = subprocess.run([os.environ["OOBD"], "verify", *options, self.state], capture_output=True, text=True)
-        said, before = io.StringIO(), sys.argv
+        said, before, status = io.StringIO(), sys.argv, WHOLE
         sys.argv = ["verifier.py", str(self.state), str(files["anchors"]), str(files["keys"])]
         try:
             with contextlib.redirect_stdout(said):
                 runpy.run_path(str(HERE / "verifier.py"), run_name="__main__")
         except SystemExit as end:
-            status = end.code
+            status = NOT_WHOLE if isinstance(end.code, str) else end.code or WHOLE
+            said.write(str(end.code))
         finally:
             sys.argv = before
         words = f"{what}\n--- oobd verify\n{run.stdout}{run.stderr}--- verifier.py\n{said.getvalue()}"
@@ -174,6 +175,73 @@ class Verdicts(unittest.TestCase):
         self.judge(WHOLE, "the oldest file was removed", f"{before}\n{board.anchor()}")
         path = next((self.state / "journal").glob("*.jsonl"))
         self.change(path, path.read_bytes().replace(b'"tree":"', b'"tree":"00', 1), "another tree")
+
+    def test_a_tail_without_a_checkpoint_is_held_to_its_form_and_number(self):
+        for _ in range(3):
+            self.board.note("note", text="the last")  # in the pattern's folder, of which the state is a copy
+        self.addCleanup(self.cut_back, 3)
+        self.restore()
+        self.judge(WHOLE, "as a crash leaves it")
+        path = self.state / "journal/000000000010.jsonl"
+        content = path.read_bytes()
+        for old, new in ((b'"ev":"note"', b'"ev": "note"'), (b'"ev":"note"', b'"Ev":"note"'), (b'"ev":"note"', b'"ev":"n\u006fte"'),
+                         (b'last"', b'last'), (b'{"boot"', b'{"zone":"x","boot"')):
+            at = content.rindex(old)
+            self.change(path, content[:at] + new + content[at + len(old):], f"{new} for {old}")
+        lines = content.splitlines(keepends=True)
+        self.change(path, b"".join(lines[:-2] + lines[-1:]), "the last but one is dropped")
+        self.change(path, content + lines[-1], "the last is doubled")
+        path.write_bytes(content[:-7])
+        self.judge(WHOLE, "the last is torn")
+
+    def cut_back(self, count):
+        path = self.pattern / "journal/000000000010.jsonl"
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-count]))
+        del self.board.lines[-count:]
+
+    def test_a_key_is_replaced_only_where_the_one_before_signed_all_up_to_it(self):
+        path = self.state / "journal/checkpoints"
+        notes = path.read_text().split("\n\n")  # each checkpoint's three lines, after the signature of the one before
+        rotate = next(n for n, line in enumerate(self.board.lines) if b'"ev":"key.rotate"' in line)
+        text = path.read_text()
+        note = next(piece for piece in self.notes(text) if piece.split("\n")[1] == str(rotate + 1))
+        self.assertGreater(len(notes), 3)
+        self.change(path, text.replace(note, "").encode(), "without the checkpoint at the rotation")
+        signature = note.rstrip("\n").rsplit(" ", 1)[1]
+        other = next(piece for piece in self.notes(text) if piece != note).rstrip("\n").rsplit(" ", 1)[1]
+        self.change(path, text.replace(signature, other).encode(), "with the signature of another")
+        body = note[:note.index("\n\n") + 1]
+        raw = self.board.key.id(self.board.origin) + self.board.key.private.sign(body.encode())
+        forged = make_journal.base64.b64encode(raw).decode()
+        self.change(path, text.replace(signature, forged).encode(), "signed by the key that comes after it")
+
+    def notes(self, text):
+        lines = text.splitlines(keepends=True)
+        return ["".join(lines[at:at + 5]) for at in range(0, len(lines), 5)]
+
+    def test_a_lost_life_is_kept_and_proves_what_it_holds(self):
+        lost = self.board
+        (self.state / "journal").rename(self.state / "journal.lost-1")
+        board = make_journal.Board(self.state, life=2, why="there was no key", previous=lost.origin, lost_size=len(lost.lines),
+                                   lost_root=lost.anchor().split()[1], kept="journal.lost-1")
+        make_journal.visit(board, 1)
+        board.seal()
+        self.judge(WHOLE, "a second life", f"{lost.anchor()}\n{board.anchor()}")
+        for name in ("journal.lost-1/000000000010.jsonl", "journal.lost-1/checkpoints", "journal/000000000000.jsonl"):
+            content = (self.state / name).read_bytes()
+            for place in spread(len(content), 4):
+                flipped = bytearray(content)
+                flipped[place] ^= 2
+                self.change(self.state / name, bytes(flipped), f"a bit of byte {place}")
+        shutil.rmtree(self.state / "journal.lost-1")
+        self.judge(NOT_WHOLE, "the lost life is gone")
+
+    def test_transcripts_are_held_to_their_marks_save_what_retention_removed(self):
+        later = self.state / "transcripts/edge1/00000000000000000013.log"
+        self.change(later, later.read_bytes().replace(b"more", b"less"), "other text")
+        self.change(later, later.read_bytes()[:-1], "cut")
+        later.unlink()
+        self.judge(NOT_WHOLE, "a segment that no retention names is gone")
 
     def test_without_a_journal_there_is_nothing_to_read(self):
         shutil.rmtree(self.state / "journal")
