@@ -225,9 +225,16 @@ void redact(base::Blocking& blocking, auth::Journal& journal, const std::string&
                    work->done(work->plan->events);
                  });
   };
-  // One record after the other: nothing is written before the last of them is on the disk.
-  auto commit = [&journal, work, write](auto again) -> void {
-    if (work->next == work->plan->ranges.size()) return write();
+  // One record after the other: nothing is written before the last of them is on the disk, and a checkpoint
+  // holds it. What none holds excuses nothing: whoever can write the folder can append it.
+  auto seal = [&journal, work, write] {
+    journal.seal([work, write](const Result<auth::Checkpoint>& sealed) {
+      if (!sealed) return work->done(sealed.error());
+      write();
+    });
+  };
+  auto commit = [&journal, work, seal](auto again) -> void {
+    if (work->next == work->plan->ranges.size()) return seal();
     const RedactionPlan::Range& range = work->plan->ranges[work->next++];
     auth::Entry entry = work->record;
     entry.with("from", static_cast<std::int64_t>(range.from)).with("to", static_cast<std::int64_t>(range.to));

@@ -304,6 +304,17 @@ void Retention::write_down(const std::string& sum) {
       found_trouble_ = written.error().what;
       return end();
     }
+    seal();
+  }));
+}
+
+// Nothing is excused by a record that no checkpoint holds: whoever can write the folder can append one.
+void Retention::seal() {
+  journal_.seal(life_.wrap([this](const base::Result<auth::Checkpoint>& sealed) {
+    if (!sealed) {
+      found_trouble_ = sealed.error().what;
+      return end();
+    }
     unlink();
   }));
 }

@@ -58,7 +58,8 @@ std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRu
                            std::uint64_t wanted);
 
 // Removes files, one at a time, off the loop. Each is read, and its record with the SHA-256 of what was there
-// is on the disk, before it goes; where the journal can't take that, nothing is removed.
+// is on the disk and has its checkpoint, before it goes; where the journal can't take that, nothing is
+// removed.
 class Retention {
  public:
   static constexpr std::size_t kMostARound = 64;  // files
@@ -92,6 +93,7 @@ class Retention {
   void next();
   void remove_journal_file();
   void write_down(const std::string& sum);
+  void seal();
   void unlink();
   void gone();
   void spare(const std::string& why);
