@@ -77,14 +77,12 @@ base::Result<std::string> html_page(const CastHeader& header, Bytes cast, const 
               facts.whole ? "whole" : "broken", "\">", escaped(facts.verdict), "</p>\n<table>\n");
   for (const auto& [what, is] : facts.rows)
     page += str("<tr><th>", escaped(what), "</th><td>", escaped(is), "</td></tr>\n");
-  page +=
-      str("<tr><th>length</th><td id=\"length\"></td></tr>\n", "<tr><th>SHA-256 of the recording</th><td>",
-          base::hex(base::sha256(cast)), "</td></tr>\n</table>\n",
-          "<h2>Recording</h2>\n<div id=\"player\"></div>\n<p><button id=\"save\">Save the "
-          "recording</button></p>\n",
-          "<h2>What happened</h2>\n<ul id=\"events\"></ul>\n<h2>Checkpoint of the journal</h2>\n<pre>",
-          escaped(facts.checkpoint), "</pre>\n<script type=\"text/plain\" id=\"cast\">", base::base64(cast),
-          "</script>\n<script>");
+  page += str("<tr><th>length</th><td id=\"length\"></td></tr>\n<tr><th>SHA-256 of the recording</th><td>",
+              base::hex(base::sha256(cast)), "</td></tr>\n<tr><th>checkpoint</th><td><pre>",
+              escaped(facts.checkpoint), "</pre></td></tr>\n</table>\n",
+              "<div id=\"player\"></div>\n<p><button id=\"save\">Save the recording</button></p>\n",
+              "<h2>What happened</h2>\n<ul id=\"events\"></ul>\n<script type=\"text/plain\" id=\"cast\">",
+              base::base64(cast), "</script>\n<script>");
   page += player;
   page += "</script>\n<script>";
   page += script;

@@ -1,5 +1,11 @@
 #include "console/audit_report.h"
 
+#include <dirent.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 #include "audit/recorder.h"
 #include "console/core.h"
 #include "console/reports.h"
@@ -14,6 +20,19 @@ std::string lost_text(std::uint64_t lost) {
   return lost ? str(", ", lost, " bytes lost since the start") : "";
 }
 
+// The folders of journals that a start could not go on with, so that nobody forgets them.
+std::vector<std::string> lost_lives(const std::string& state) {
+  std::vector<std::string> names;
+  DIR* folder = ::opendir(state.c_str());
+  if (!folder) return names;
+  while (const dirent* entry = ::readdir(folder))
+    if (std::string_view(entry->d_name).starts_with("journal.lost-"))
+      names.push_back(base::printable(entry->d_name));
+  ::closedir(folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 }  // namespace
 
 std::string audit_status(const Core& core) {
@@ -22,6 +41,10 @@ std::string audit_status(const Core& core) {
   std::string text =
       str("journal      ", trouble.empty() ? "ok" : trouble, ", ", journal.written(), " records\n");
   if (!journal.loss().empty()) text += str("             BEGUN ANEW at this start: ", journal.loss(), "\n");
+  for (const std::string& life : lost_lives(core.state))
+    text += str("             ", life,
+                ": an earlier journal that could not be gone on with; when it has been looked "
+                "into, move it off the board\n");
   if (const auto& note = journal.checkpoint())
     text += str("checkpoint   ", note->checkpoint.brief(), "\n             by ", journal.vkey(), "\n");
   if (const audit::Recordings* recordings = core.recordings) {
@@ -39,6 +62,7 @@ void audit_status(const Core& core, boost::json::object& object) {
   object["journal"] = trouble.empty() ? "ok" : trouble;
   object["journal_records"] = journal.written();
   if (!journal.loss().empty()) object["journal_loss"] = journal.loss();
+  object["journals_lost"] = lost_lives(core.state).size();
   if (const auto& note = journal.checkpoint()) {
     object["checkpoint"] = {{"origin", note->checkpoint.origin},
                             {"size", note->checkpoint.size},
@@ -68,6 +92,8 @@ std::string audit_metrics(const Core& core) {
          note ? note->checkpoint.size : 0);
   figure("journal_began_anew", "gauge", "1 when this start found a journal that it could not go on with",
          !core.journal.loss().empty());
+  figure("journals_lost", "gauge", "folders of journals that a start could not go on with",
+         lost_lives(core.state).size());
   if (const audit::Recordings* recordings = core.recordings) {
     figure("recordings", "gauge", "visits that are recorded now", recordings->live());
     figure("recordings_ok", "gauge", "1 while recordings can be written", recordings->trouble().empty());

@@ -72,6 +72,11 @@ void PageJob::start() {
 }
 
 void PageJob::seal(const audit::Recording& recording) {
+  if (recording.bytes > audit::kMostPage)
+    return stop(base::fail(
+        base::Fault::usage,
+        str("export: ", recording.header.id, " has ", recording.bytes >> 20, " MiB, a page holds ",
+            audit::kMostPage >> 20, "; without --html it is for 'asciinema play' or 'oobd replay'")));
   core_.journal.note(reading_of(visitor_, "page", arguments_)
                          .with("recording", recording.header.id)
                          .with("device", printable(recording.header.device)));
@@ -111,6 +116,9 @@ void PageJob::show(const audit::Recording& recording, const audit::VerifyReport&
                 {"what", header.command},
                 {"recording", str(header.id, recording.live ? ", not ended yet" : "")},
                 {"journal", report.origin}};
+  for (const audit::Finding& finding : report.findings)
+    if (finding.kind == audit::Finding::Kind::redacted && finding.place.find(header.id) != std::string::npos)
+      facts.rows.push_back({"REDACTED", finding.text});
   facts.whole = report.whole();
   facts.verdict = verdict_of(report);
   facts.checkpoint = note ? note->text() : "none yet\n";

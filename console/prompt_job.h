@@ -26,6 +26,7 @@ class PromptJob : public Job {
   void send_break(unsigned milliseconds) override;
   void recheck() override;
   bool wants_keys() const override { return true; }
+  bool interactive() const override { return true; }
 
  private:
   // What a command started here sees of the visitor: the same, but its end is only its own.

@@ -57,7 +57,8 @@ void Session::take_frames() {
         input_.clear();
         continue;
       }
-      std::size_t taken = job_->typed(input_);
+      std::size_t taken = type();
+      if (done()) continue;
       input_.erase(0, taken);
       if (!input_.empty()) {
         if (taken == 0) return watch_for_hangup();  // until want_input()
@@ -75,6 +76,19 @@ void Session::take_frames() {
     if (!*next) break;
   }
   wait_readable();
+}
+
+// Gives the job what was typed, up to a control key that is not for it: on a terminal Ctrl-C ends a command,
+// and Ctrl-D what is typed for it. Says how much was taken.
+std::size_t Session::type() {
+  if (!terminal_.pty || job_->wants_keys()) return job_->typed(input_);
+  std::size_t stop = input_.find_first_of("\x03\x04");
+  if (stop != 0) return job_->typed(base::Bytes(input_).substr(0, stop));
+  if (input_[0] == 3)
+    finish(kInterrupted);
+  else if (!std::exchange(eof_told_, true))
+    job_->ended();
+  return 1;
 }
 
 // Nothing is read while the job takes no input: whether the visitor is still there has to be asked.
@@ -149,10 +163,11 @@ void Session::open(base::Bytes payload) {
   if (!core_.disk.refusal.empty() && visitor_.connection != 0)
     return end(core_.disk.refusal, static_cast<int>(Fault::journal));
   JobIo& io = *this;
-  interactive_ = terminal_.pty && (shell || line.starts_with("attach "));
   // Not to scripts, which take what comes on stderr for a fault.
   if (!core_.disk.warning.empty() && (terminal_.pty || line.starts_with("attach ")))
     remark(str("[oobd: ", core_.disk.warning, "]"));
+  if (terminal_.pty && !core_.journal.loss().empty())
+    remark(str("[oobd: THE JOURNAL BEGAN ANEW: ", base::printable(core_.journal.loss()), "]"));
   if (!terms_.notice.empty()) remark(str("oobd: ", terms_.notice));
   if (shell) {
     job_ = std::make_unique<PromptJob>(core_, visitor_, io);
@@ -161,6 +176,7 @@ void Session::open(base::Bytes payload) {
     if (!job) return end(job.error().what, static_cast<int>(job.error().fault));
     job_ = std::move(*job);
   }
+  interactive_ = terminal_.pty && job_->interactive();
   job_->start();
 }
 

@@ -58,6 +58,7 @@ class Session : private JobIo {
   void wait_readable();
   void readable();
   void take_frames();
+  std::size_t type();
   void watch_for_hangup();
   bool take_frame(base::wire::Frame kind, base::Bytes payload);
   void open(base::Bytes payload);

@@ -1,6 +1,7 @@
 #include "console/audit_report.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <boost/json.hpp>
 
@@ -33,6 +34,13 @@ TEST(AuditReport, TellsTheNewestCheckpointAsVerifyTakesIt) {
 }
 
 // An interactive session ends with a line that `verify --anchor` takes; one for a script does not.
+TEST(AuditReport, DoesNotForgetAJournalThatWasLost) {
+  Board board;
+  EXPECT_EQ(audit_status(board.core).find("journal.lost-1"), std::string::npos);
+  ASSERT_EQ(::mkdir((board.core.state + "/journal.lost-1").c_str(), 0700), 0);
+  EXPECT_NE(audit_status(board.core).find("journal.lost-1"), std::string::npos);
+}
+
 TEST(AuditReport, GoesWithWhoeverSatAtATerminal) {
   Board board;
   Visit person(board, "alice", "attach r1 --watch", true);
@@ -43,6 +51,13 @@ TEST(AuditReport, GoesWithWhoeverSatAtATerminal) {
   EXPECT_EQ(person.wait(), 0);
   ASSERT_TRUE(board.core.journal.checkpoint().has_value());
   EXPECT_NE((person.out + person.err).find("[oobd: journal "), std::string::npos);
+  Visit by_name(board, "alice", "r1", true);  // the commonest way in
+  ASSERT_TRUE(by_name.wait_for("leaves]"));
+  by_name.type(
+      "\x05"
+      "c.");
+  EXPECT_EQ(by_name.wait(), 0);
+  EXPECT_NE((by_name.out + by_name.err).find("[oobd: journal "), std::string::npos);
   Visit script(board, "alice", "list", false);
   EXPECT_EQ(script.wait(), 0);
   EXPECT_EQ((script.out + script.err).find("[oobd: journal "), std::string::npos);

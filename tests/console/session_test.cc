@@ -327,6 +327,18 @@ TEST(Session, ShowsWhatTheConsoleSaidBeforeTheDaemonStarted) {
   EXPECT_TRUE(alice.wait_for("last words before the power went"));
 }
 
+TEST(Session, CtrlCOnATerminalEndsACommandThatDoesNotWantIt) {
+  Board board;
+  Visit log(board, "alice", "log r1 --follow", true);
+  log.type("x\x03");
+  EXPECT_EQ(log.wait(), kInterrupted);
+  Visit piped(board, "alice", "log r1 --follow", false);
+  piped.type("\x03");
+  Visit other(board, "alice", "list", false);
+  EXPECT_EQ(other.wait(), 0);
+  EXPECT_FALSE(piped.status.has_value()) << "without a terminal it is a byte as any other";
+}
+
 TEST(Session, GarbageEndsTheSocketAndNothingElse) {
   Board board;
   for (const std::string& bytes : {std::string("\0\0\0\0", 4), std::string("\xff\xff\xff\xff", 4),
