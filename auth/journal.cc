@@ -15,6 +15,7 @@ using base::fail;
 using base::Fault;
 using base::Loop;
 using base::Result;
+using base::str;
 
 namespace {
 
@@ -72,25 +73,34 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     std::function<void()> what;
   };
 
-  State(Loop& l, Disk& d, std::shared_ptr<JournalWriter> w, Options o, std::int64_t cut, std::string why)
+  // What opening came to.
+  struct Opened {
+    Result<> result;
+    std::shared_ptr<JournalWriter> writer;
+    JournalWriter::Progress progress;
+    std::int64_t dropped = 0;
+    std::string loss;
+    bool born = false;
+  };
+
+  State(Loop& l, Disk& d, std::string directory, Options o, std::shared_ptr<JournalDisk> f)
       : loop(l),
         disk(d),
+        state(std::move(directory)),
         options(std::move(o)),
-        dropped(cut),
-        loss(std::move(why)),
-        writer(std::move(w)),
+        files(std::move(f)),
         timer(std::make_unique<base::Timer>(l)),
         key_timer(std::make_unique<base::Timer>(l)),
-        growth_timer(std::make_unique<base::Timer>(l)) {
-    show(writer->progress());
-  }
+        growth_timer(std::make_unique<base::Timer>(l)) {}
 
   Loop& loop;
   Disk& disk;
+  std::string state;  // the folder
   Options options;
-  std::int64_t dropped;
+  std::shared_ptr<JournalDisk> files;
+  std::int64_t dropped = 0;
   std::string loss;
-  std::shared_ptr<JournalWriter> writer;  // the disk thread's
+  std::shared_ptr<JournalWriter> writer;  // the disk thread's; none until it is open
   std::optional<SignedNote> checkpoint;
   JournalWriter::Progress progress;
   std::deque<JournalItem> queue;
@@ -108,9 +118,62 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   bool sync_failed = false;  // the trouble is that of a sync alone
   bool alive = true;
 
-  void begin(bool born) {
-    if (!born) rotate();
+  // Blocks. `now`: of the first record that is to come.
+  static Opened open(const std::shared_ptr<JournalDisk>& files, const std::string& state,
+                     std::uint64_t reserve, const JournalStamp& now) {
+    Opened opened;
+    std::string boot = boot_id();
+    Result<JournalLife> life = start_journal(*files, state, boot, now);
+    if (!life) {
+      opened.result = life.error();
+      return opened;
+    }
+    opened.dropped = life->dropped;
+    opened.loss = life->loss;
+    opened.born = life->born;
+    opened.writer = std::make_shared<JournalWriter>(files, state, std::move(*life), std::move(boot), reserve);
+    opened.progress = opened.writer->progress();
+    return opened;
+  }
+
+  void adopt(Opened opened) {
+    writer = std::move(opened.writer);
+    dropped = opened.dropped;
+    loss = std::move(opened.loss);
+    show(opened.progress);
+    if (!opened.born) rotate();
     key_timer->after(options.new_key_after, [this] { next_day(); });
+  }
+
+  void open_later(base::milliseconds after) {
+    timer->after(after, [this] {
+      auto opened = std::make_shared<Opened>();
+      auto began = base::Clock::now();
+      JournalStamp first = queue.empty() ? options.now() : queue.front().stamp;
+      disk.run([opened, first, one = files, folder = state,
+                reserve = options.reserve] { *opened = open(one, folder, reserve, first); },
+               [self = shared_from_this(), opened, began] {
+                 if (self->alive) self->opened_later(std::move(*opened), base::Clock::now() - began);
+               });
+    });
+  }
+
+  // A journal that takes long to be read keeps the disk thread from its other work: then less often.
+  void opened_later(Opened opened, base::Clock::duration took) {
+    if (!opened.result) {
+      if (trouble != opened.result.error().what) base::log(opened.result.error().what);
+      trouble = opened.result.error().what;
+      auto rest = std::chrono::duration_cast<base::milliseconds>(10 * took);
+      return open_later(std::max<base::milliseconds>(options.open_again_after, rest));
+    }
+    base::log(str("journal: opened at last, ", notes, " entries waited",
+                  lost > 0 ? str(" and ", lost, " are lost") : "",
+                  opened.dropped > 0 ? str("; ", opened.dropped, " torn bytes are cut off") : ""));
+    if (!opened.loss.empty()) base::log(str("THE JOURNAL BEGINS ANEW: ", opened.loss));
+    trouble.clear();
+    adopt(std::move(opened));
+    start();
+    arm();
   }
 
   void next_day() {
@@ -140,6 +203,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   }
 
   void commit(Entry entry, std::function<void(Result<>)> done) {
+    if (!writer) return later_answer<void>(std::move(done), trouble);
     if (commits >= kMostCommits) {
       later_answer<void>(std::move(done), "journal: too many waiting");
       return;
@@ -157,6 +221,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   }
 
   void seal(std::function<void(Result<Checkpoint>)> done) {
+    if (!writer) return later_answer<Checkpoint>(std::move(done), trouble);
     if (seals.size() >= kMostSeals) {
       later_answer<Checkpoint>(std::move(done), "journal: too many waiting");
       return;
@@ -173,7 +238,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   // The next job for the disk thread, if there is one. Checkpoints that are due go first, lest more and more
   // records wait for theirs.
   void start() {
-    if (busy) return;
+    if (busy || !writer) return;
     bool items = !queue.empty() || lost > 0;
     bool asked = !seals.empty() && (queue.empty() || seals.front().after <= went);
     if (seal_trouble.empty() && progress.due) return start_seal(asked);
@@ -335,7 +400,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
 
   void arm() {
     bool waits = unsynced || progress.unsealed || (!trouble.empty() && (notes > 0 || lost > 0));
-    if (!waits || busy || timer->waiting()) return;
+    if (!waits || busy || !writer || timer->waiting()) return;
     bool failing = !trouble.empty() || !seal_trouble.empty();
     timer->after(failing ? kLater : kSealAfter, [this] { later(); });
   }
@@ -365,17 +430,18 @@ Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::stri
 
 Result<std::unique_ptr<Journal>> Journal::open(Loop& loop, Disk& disk, std::string directory, Options options,
                                                std::shared_ptr<JournalDisk> files) {
-  std::string boot = boot_id();
-  Result<JournalLife> life = start_journal(*files, directory, boot, options.now());
-  if (!life) return life.error();
-  bool born = life->born;
-  std::int64_t dropped = life->dropped;
-  std::string loss = life->loss;
-  auto writer = std::make_shared<JournalWriter>(std::move(files), std::move(directory), std::move(*life),
-                                                std::move(boot), options.reserve);
+  State::Opened opened = State::open(files, directory, options.reserve, options.now());
+  if (!opened.result && (!options.opens_later || opened.result.error().fault != Fault::journal))
+    return opened.result.error();
   auto state =
-      std::make_shared<State>(loop, disk, std::move(writer), std::move(options), dropped, std::move(loss));
-  state->begin(born);
+      std::make_shared<State>(loop, disk, std::move(directory), std::move(options), std::move(files));
+  if (opened.result) {
+    state->adopt(std::move(opened));
+  } else {
+    state->trouble = opened.result.error().what;
+    base::log(str("THE JOURNAL CAN'T BE OPENED, and is tried again: ", state->trouble));
+    state->open_later(state->options.open_again_after);
+  }
   return std::unique_ptr<Journal>(new Journal(std::move(state)));
 }
 
@@ -386,6 +452,10 @@ Journal::~Journal() {
   state_->timer.reset();
   state_->key_timer.reset();
   state_->growth_timer.reset();
+  if (!state_->writer) {
+    base::log(str("journal: never opened, ", state_->notes + state_->lost, " entries are lost"));
+    return;
+  }
   auto last = std::make_shared<JournalBatch>();
   last->sync = true;
   for (JournalItem& item : state_->queue) {
@@ -415,6 +485,7 @@ void Journal::seal(std::function<void(Result<Checkpoint>)> done) {
 std::string Journal::trouble() const {
   return state_->trouble.empty() ? state_->seal_trouble : state_->trouble;
 }
+bool Journal::is_open() const { return state_->writer != nullptr; }
 std::int64_t Journal::dropped_bytes() const { return state_->dropped; }
 const std::optional<SignedNote>& Journal::checkpoint() const { return state_->checkpoint; }
 std::string Journal::vkey() const { return state_->progress.vkey; }
@@ -428,28 +499,42 @@ Journal::Handle Journal::on_growth(std::function<void()> what) {
   return follower;
 }
 
-void Journal::drop_oldest(std::function<void(Result<>)> done) {
+void Journal::drop_oldest(base::Blocking& blocking, std::function<void(Result<>)> done) {
+  if (!is_open()) return state_->later_answer<void>(std::move(done), trouble());
   struct Drop {
     Result<Entry> record = fail(Fault::internal, "");
     std::uint64_t to = 0;
+    Result<JournalWriter::Cut> cut = JournalWriter::Cut();
     Result<> removed;
     std::function<void(Result<>)> done;
   };
   auto drop = std::make_shared<Drop>();
   drop->done = std::move(done);
-  auto remove = [state = state_, drop](Result<> written) {
-    if (!written) return drop->done(written);
-    state->disk.run([state, drop] { drop->removed = state->writer->remove_before(drop->to); },
+  auto remove = [state = state_, drop] {
+    if (!state->alive) return;
+    // What is left of them could not be written: they are cut with a later file.
+    if (!drop->cut) base::log(drop->cut.error().what), drop->cut = JournalWriter::Cut();
+    state->disk.run([state, drop] { drop->removed = state->writer->remove_before(drop->to, *drop->cut); },
                     [state, drop] {
                       if (state->alive) drop->done(drop->removed);
                     });
   };
-  state_->disk.run([writer = state_->writer, drop] { drop->record = writer->oldest(drop->to); },
-                   [state = state_, drop, remove] {
-                     if (!state->alive) return;
-                     if (!drop->record) return drop->done(drop->record.error());
-                     state->commit(std::move(*drop->record), remove);
-                   });
+  auto cut = [state = state_, &blocking, drop, remove](Result<> written) {
+    if (!written) return drop->done(written);
+    blocking.run(
+        [files = state->files, folder = state->state + "/journal", upto = state->progress.notes_bytes, drop] {
+          drop->cut = JournalWriter::cut_notes(*files, folder, drop->to, upto);
+        },
+        remove);
+  };
+  // Reading and hashing 16 MiB would keep commits waiting, were it done by the disk thread.
+  blocking.run([folder = state_->state + "/journal", sealed = state_->progress.checkpoint.checkpoint.size,
+                drop] { drop->record = JournalWriter::oldest(folder, sealed, drop->to); },
+               [state = state_, drop, cut] {
+                 if (!state->alive) return;
+                 if (!drop->record) return drop->done(drop->record.error());
+                 state->commit(std::move(*drop->record), cut);
+               });
 }
 
 }  // namespace oob::auth

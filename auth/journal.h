@@ -48,11 +48,16 @@ class Journal {
     std::uint64_t reserve = 16 << 20;  // bytes of STATE/journal/reserve, let go when the disk is full
     std::chrono::milliseconds new_key_after = std::chrono::hours(24);
     std::function<JournalStamp()> now = JournalStamp::now;  // for tests whose clock is set
+    // Where the files can't be opened: open() gives a journal all the same, whose commits fail with
+    // trouble(), whose notes wait within their bounds, and which is opened as soon as that can be done.
+    bool opens_later = false;
+    std::chrono::milliseconds open_again_after{3000};
   };
 
   static constexpr std::chrono::seconds kPatience{10};  // with the disk, for a commit
 
   // Continues where the last run ended: a torn last line is cut off and said. Blocks; for start-up.
+  // Fault::journal: it can be neither gone on with nor begun anew.
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
                                                      std::string directory, Options options);
   static base::Result<std::unique_ptr<Journal>> open(base::Loop& loop, base::Disk& disk,
@@ -73,8 +78,11 @@ class Journal {
   // Fault::journal the entry is not there, and what it tells of must not be done. At most 1024 may wait.
   void commit(Entry entry, std::function<void(base::Result<>)> done);
 
-  // Empty while all is well, else why the last write failed ("journal: No space left on device").
+  // Empty while all is well, else why the last write failed ("journal: No space left on device"), or why it
+  // is not open yet.
   std::string trouble() const;
+  // False while it has to be opened later: nothing was read, so that vkey() is empty and written() is 0.
+  bool is_open() const;
   // What open() cut off after the last whole record: for the entry that notes the start.
   std::int64_t dropped_bytes() const;
 
@@ -94,9 +102,10 @@ class Journal {
   // Records that are in the files, and that are synced. What is behind them may still go.
   std::uint64_t written() const;
 
-  // Removes the oldest file of records, once the record `retention` that tells of it is on the disk. An error
-  // where it is the newest, or has records that no checkpoint on the disk covers.
-  void drop_oldest(std::function<void(base::Result<>)> done);
+  // Removes the oldest file of records, once the record `retention` that tells of it is on the disk, and the
+  // checkpoints that can't be checked without it. It is read by `blocking`. An error where it is the newest,
+  // or has records that no checkpoint on the disk covers. One at a time.
+  void drop_oldest(base::Blocking& blocking, std::function<void(base::Result<>)> done);
   // Bytes of STATE/journal/reserve that a full disk has left.
   std::uint64_t reserve_left() const;
 

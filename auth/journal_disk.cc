@@ -34,6 +34,17 @@ int JournalDisk::write(File& file, Bytes bytes, std::uint64_t at) {
   return 0;
 }
 
+int JournalDisk::read(File& file, std::string& into, std::uint64_t at) {
+  for (std::size_t got = 0; got < into.size();) {
+    ssize_t n = ::pread(file.fd.get(), into.data() + got, into.size() - got, static_cast<off_t>(at + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    if (n == 0) return EIO;
+    got += static_cast<std::size_t>(n);
+  }
+  return 0;
+}
+
 int JournalDisk::sync(File& file) { return ::fdatasync(file.fd.get()) < 0 ? errno : 0; }
 
 int JournalDisk::truncate(File& file, std::uint64_t size) {

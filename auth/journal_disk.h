@@ -24,6 +24,8 @@ class JournalDisk {
   // For reading and writing, 0600; made where it is not there yet.
   virtual int open(const std::string& path, File& file);
   virtual int write(File& file, base::Bytes bytes, std::uint64_t at);
+  // As many bytes as `into` has; EIO where the file ends before.
+  int read(File& file, std::string& into, std::uint64_t at);
   virtual int sync(File& file);
   virtual int truncate(File& file, std::uint64_t size);
   // Makes it so long, with room on the disk for every byte.

@@ -278,6 +278,7 @@ class Start {
     if (error == 0 && life.dropped > 0) error = disk_.truncate(life.records, life.records_size);
     if (error == 0) error = disk_.sync(life.records);
     std::string notes = folder_ + "/checkpoints";
+    if (error == 0) error = disk_.unlink(notes + ".new");  // a crash came before it took its place
     bool torn = size_of(notes) > life.checkpoints_size;
     if (error == 0) error = disk_.open(notes, life.checkpoints);
     if (error == 0 && torn) error = disk_.truncate(life.checkpoints, life.checkpoints_size);

@@ -299,23 +299,23 @@ int JournalWriter::with_room(std::uint64_t bytes, const std::function<int()>& wh
   return error;
 }
 
-Result<Entry> JournalWriter::oldest(std::uint64_t& to) {
-  Result<std::vector<std::uint64_t>> files = journal_numbers(folder_);
+Result<Entry> JournalWriter::oldest(const std::string& folder, std::uint64_t sealed, std::uint64_t& to) {
+  Result<std::vector<std::uint64_t>> files = journal_numbers(folder);
   if (!files) return files.error();
   if (files->size() < 2) return fail(Fault::failed, "journal: its only file is not removed");
   std::uint64_t from = files->front();
   to = (*files)[1];
-  if (to > newest_.checkpoint.size)
+  if (to > sealed)
     return fail(Fault::failed, str("journal: no checkpoint covers the records before ", to, " yet"));
   std::string name = journal_name(from);
-  Result<std::string> text = read_small_file(str(folder_, "/", name), kMostWholeFile);
+  Result<std::string> text = read_small_file(str(folder, "/", name), kMostWholeFile);
   if (!text) return text.error();
   // What a file beside it says is only believed when the next one agrees.
-  Result<JournalPlace> next = read_tree(folder_, to);
+  Result<JournalPlace> next = read_tree(folder, to);
   for (bool quick : {true, false}) {
     Result<JournalPlace> place = from == 0 ? Result<JournalPlace>(JournalPlace{})
-                                 : quick   ? read_tree(folder_, from)
-                                           : find_retained(folder_, from);
+                                 : quick   ? read_tree(folder, from)
+                                           : find_retained(folder, from);
     if (!place) continue;
     base::split(Bytes(*text).substr(0, text->size() - !text->empty()), '\n', [&](std::string_view line) {
       place->tree.add(line);
@@ -344,7 +344,7 @@ Result<Entry> JournalWriter::oldest(std::uint64_t& to) {
   return fail(Fault::failed, str("journal: ", name, " is not as it was written, so it is not removed"));
 }
 
-Result<> JournalWriter::remove_before(std::uint64_t to) {
+Result<> JournalWriter::remove_before(std::uint64_t to, Cut& cut) {
   Result<std::vector<std::uint64_t>> files = journal_numbers(folder_);
   if (!files) return files.error();
   int error = 0;
@@ -354,8 +354,63 @@ Result<> JournalWriter::remove_before(std::uint64_t to) {
     if (error == 0) error = disk_->unlink(str(folder_, "/", journal_name(first)));
   }
   if (error == 0) error = disk_->sync_folder(folder_);
+  if (error == 0 && cut.file) error = take_notes(cut);
   reserve_.tend();
   return result_of(error);
+}
+
+Result<JournalWriter::Cut> JournalWriter::cut_notes(JournalDisk& disk, const std::string& folder,
+                                                    std::uint64_t to, std::uint64_t upto) {
+  constexpr std::size_t kPiece = 64 * 1024;  // holds many notes
+  Cut cut;
+  JournalDisk::File old;
+  std::string path = folder + "/checkpoints", piece;
+  if (int error = disk.open(path, old); error != 0) return journal_error(error, path);
+  for (bool more = true; more;) {
+    piece.resize(std::min<std::uint64_t>(kPiece, upto - cut.bytes));
+    if (int error = disk.read(old, piece, cut.bytes); error != 0) return journal_error(error, path);
+    std::size_t at = 0, size = 0;
+    for (more = false; at < piece.size(); at += size, more = true) {
+      Result<SignedNote> note = SignedNote::parse(Bytes(piece).substr(at), size);
+      if (note && note->checkpoint.size <= to && cut.bytes + at + size < upto) continue;
+      // What was cut short by the piece's end comes with the next; what is no note stays for who verifies.
+      more = !note && at > 0 && cut.bytes + piece.size() < upto;
+      break;
+    }
+    cut.bytes += at;
+  }
+  if (cut.bytes == 0) return cut;
+  cut.upto = upto;
+  int error = disk.open(path + ".new", cut.file);
+  if (error == 0) error = disk.truncate(cut.file, 0);
+  for (std::uint64_t at = cut.bytes; at < upto && error == 0; at += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(kPiece, upto - at));
+    error = disk.read(old, piece, at);
+    if (error == 0) error = disk.write(cut.file, piece, at - cut.bytes);
+  }
+  if (error == 0) error = disk.sync(cut.file);
+  if (error == 0) return cut;
+  disk.unlink(path + ".new");
+  return journal_error(error, path + ".new");
+}
+
+// At any moment the one file or the other is there whole under the name.
+int JournalWriter::take_notes(Cut& cut) {
+  std::string more(notes_bytes_ - cut.upto, '\0');
+  int error = disk_->read(notes_, more, cut.upto);
+  if (error == 0 && !more.empty()) error = disk_->write(cut.file, more, cut.upto - cut.bytes);
+  if (error == 0 && !more.empty()) error = disk_->sync(cut.file);
+  if (error == 0) error = disk_->rename(cut.file.path, notes_.path);
+  if (error != 0) {
+    disk_->unlink(cut.file.path);
+    return is_full(error) ? 0 : error;  // then with a later file
+  }
+  // What is written from here on goes into the new file, so that its name has to be there to stay.
+  cut.file.path = notes_.path;
+  notes_ = std::move(cut.file);
+  notes_bytes_ -= cut.bytes;
+  notes_torn_ = false;
+  return disk_->sync_folder(folder_);
 }
 
 JournalWriter::Progress JournalWriter::progress() const {
@@ -364,7 +419,8 @@ JournalWriter::Progress JournalWriter::progress() const {
           !plans_.empty() || promotes_,
           !plans_.empty() || promotes_ || tree_.size() > planned_ || !pending_.empty(),
           newest_,
-          key_->text()};
+          key_->text(),
+          notes_bytes_};
 }
 
 }  // namespace oob::auth

@@ -61,6 +61,13 @@ class JournalWriter {
     bool unsealed = false;  // something has no checkpoint
     SignedNote checkpoint;
     std::string vkey;
+    std::uint64_t notes_bytes = 0;  // of whole checkpoints in their file
+  };
+  // What is left of the checkpoints without those of records that are gone.
+  struct Cut {
+    JournalDisk::File file;   // checkpoints.new; none where there is nothing to cut
+    std::uint64_t bytes = 0;  // that were cut off
+    std::uint64_t upto = 0;   // of the old file, which is in the new one
   };
 
   JournalWriter(std::shared_ptr<JournalDisk> disk, std::string state, JournalLife life, std::string boot,
@@ -69,9 +76,16 @@ class JournalWriter {
   base::Result<> write(JournalBatch& batch);
   // Checkpoints over what is due, or over everything there is.
   base::Result<> seal(bool everything);
-  // The record that has to be on the disk before the oldest file may go; `to`: the record after its last.
-  base::Result<Entry> oldest(std::uint64_t& to);
-  base::Result<> remove_before(std::uint64_t to);
+  // The record that has to be on the disk before the oldest file of a folder may go; `to`: the record after
+  // its last. `sealed`: so many records have a checkpoint. Reads whole files; for any thread, as what it
+  // reads is not written any more.
+  static base::Result<Entry> oldest(const std::string& folder, std::uint64_t sealed, std::uint64_t& to);
+  // Writes the checkpoints of more than `to` records, and always the newest, of the first `upto` bytes of the
+  // file anew beside it. For any thread, like oldest(): checkpoints are only added to.
+  static base::Result<Cut> cut_notes(JournalDisk& disk, const std::string& folder, std::uint64_t to,
+                                     std::uint64_t upto);
+  // Removes the files, and then has what was cut, and what came since, take the checkpoints' place.
+  base::Result<> remove_before(std::uint64_t to, Cut& cut);
   Progress progress() const;
 
  private:
@@ -91,6 +105,7 @@ class JournalWriter {
   void plan(bool rotates);
   base::Result<> seal_planned();
   int write_notes(const std::string& text);
+  int take_notes(Cut& cut);
   // Runs it again, with more of the reserve let go each time, as long as the disk is full.
   int with_room(std::uint64_t bytes, const std::function<int()>& what);
 

@@ -157,9 +157,14 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   base::Micros journal_written = auth::last_written(config_->state + "/journal");
   auth::Journal::Options journal_terms;
   journal_terms.reserve = config_->audit.reserve;
+  // With "degrade" nobody is kept out of a console because of the disk, whatever is wrong with it.
+  journal_terms.opens_later = !config_->audit.refuse;
   Result<std::unique_ptr<auth::Journal>> journal =
       auth::Journal::open(loop_, *disk_, config_->state, journal_terms);
-  if (!journal) return fail(Fault::journal, journal.error().what);
+  if (!journal)
+    return fail(Fault::journal, str(journal.error().what,
+                                    ". The journal can't be opened, and without it nothing is begun "
+                                    "(audit.on_audit_failure is \"refuse\")"));
   journal_ = std::move(*journal);
   if (!journal_->loss().empty()) base::log(str("THE JOURNAL BEGINS ANEW: ", journal_->loss()));
 
@@ -206,7 +211,7 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   DiskGuard::Options guard;
   guard.seen = journal_written;
   guard.pause_recordings = [this](bool paused) { recordings_->pause(paused); };
-  guard.drop_journal = [this](auto done) { journal_->drop_oldest(std::move(done)); };
+  guard.drop_journal = [this](auto done) { journal_->drop_oldest(blocking_, std::move(done)); };
   disk_guard_.emplace(*core_, config_->audit, std::move(guard));
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});

@@ -63,6 +63,22 @@ class JournalSealTest : public testing::Test {
     EXPECT_TRUE(test::run_until(loop_, [&] { return sealed.has_value(); }));
     return sealed.value_or(Checkpoint{});
   }
+  // They begin with the first of more than `from` records, and end with `newest`.
+  void expect_checkpoints(std::uint64_t from, const Checkpoint& newest) {
+    std::string text = test::read_file(path("checkpoints"));
+    std::uint64_t before = from;
+    std::size_t size = 0;
+    Checkpoint last;
+    for (std::size_t at = 0; at < text.size(); at += size) {
+      auto note = SignedNote::parse(base::Bytes(text).substr(at), size);
+      ASSERT_TRUE(note) << at;
+      EXPECT_GT(note->checkpoint.size, before);
+      EXPECT_LE(note->checkpoint.size, before + Journal::kMostUnsealed);
+      before = note->checkpoint.size;
+      last = note->checkpoint;
+    }
+    EXPECT_EQ(last, newest);
+  }
   std::vector<std::string> check() { return check_journal(folder_ / "journal"); }
   std::string path(const std::string& name) { return folder_ / ("journal/" + name); }
 
@@ -277,11 +293,12 @@ TEST_F(JournalSealTest, GoesOnOnAFullDiskFromItsReserve) {
 }
 
 TEST_F(JournalSealTest, RemovesItsOldestFileAndGoesOnFromTheRest) {
+  base::Blocking blocking(loop_);
   open();
   std::string answer;
   auto drop = [&] {
     answer.clear();
-    journal_->drop_oldest([&](base::Result<> done) { answer = done ? "done" : done.error().what; });
+    journal_->drop_oldest(blocking, [&](base::Result<> done) { answer = done ? "done" : done.error().what; });
     EXPECT_TRUE(test::run_until(loop_, [&] { return !answer.empty(); }));
     return answer;
   };
@@ -300,7 +317,12 @@ TEST_F(JournalSealTest, RemovesItsOldestFileAndGoesOnFromTheRest) {
   for (bool quick : {true, false}) {
     EXPECT_EQ(drop(), "done");
     EXPECT_FALSE(fs::exists(path("000000000000.jsonl")));
+    EXPECT_FALSE(fs::exists(path("checkpoints.new")));
+    std::uint64_t oldest = (*JournalReader::open(folder_ / "journal"))->first();
+    EXPECT_GT(oldest, 0u);
+    expect_checkpoints(oldest, seal());
     close();
+    test::write_file(path("checkpoints.new"), "a crash came before");
     if (!quick) {
       for (const auto& entry : fs::directory_iterator(folder_ / "journal")) {
         if (entry.path().extension() == ".tree") fs::remove(entry.path());
@@ -311,6 +333,7 @@ TEST_F(JournalSealTest, RemovesItsOldestFileAndGoesOnFromTheRest) {
     EXPECT_GT((*JournalReader::open(folder_ / "journal"))->first(), 0u);
     commit("on");
     EXPECT_GT(seal().size, 9000u);
+    EXPECT_FALSE(fs::exists(path("checkpoints.new")));
   }
 }
 
