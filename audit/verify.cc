@@ -53,11 +53,11 @@ void check_chain(const std::map<std::string, std::unique_ptr<Life>>& lives, Veri
       continue;
     }
     const Life& lost = *before->second;
-    if (!lost.written()) continue;  // it had no checkpoint to tell of
     const std::string* previous = life->begin()->text("previous");
     const std::string* root = life->begin()->text("lost_root");
     std::optional<std::int64_t> size = life->begin()->number("lost_size");
-    if (!previous || *previous != lost.written()->origin || !root || !size ||
+    if (!lost.written() && !previous && !root && !size) continue;  // it had no checkpoint to tell of
+    if (!lost.written() || !previous || *previous != lost.written()->origin || !root || !size ||
         str(*size, " ", *root) != lost.written()->brief())
       wrong(Kind::altered, str("tells of another end of ", *kept, " than it has"));
   }

@@ -104,6 +104,7 @@ void BoundFiles::add(const Record& record, const std::string& place) {
     if (!id || !is_id(*id)) return lacks(record, place, "recording");
     Cast& cast = casts_[*id];
     if (record.ev == "retention") cast.retired = true;
+    if (record.ev == "recording.open") cast.opened = true;
     if (record.ev == "recording.mark" && take(record, place, mark)) cast.marks.push_back(mark);
     if (record.ev == "recording.close") {
       std::optional<std::int64_t> size = record.number("size");
@@ -160,13 +161,15 @@ Result<BoundFiles::Judged> BoundFiles::judge(const std::vector<Mark>& marks,
       judged.good.push_back(mark);
       continue;
     }
-    // A redacted range may be redacted again: `before` is then what the last one left.
-    Hash now = mark.hash;
+    // A redacted range may be redacted again. `before` is then what the last one left, or what was there
+    // before that one, which a crash kept from being done.
+    std::vector<Hash> may_have{mark.hash};
     bool redacted = false;
     for (const Redaction& redaction : redactions)
-      if (redaction.from == mark.from && redaction.to == mark.to && redaction.before == now) {
-        now = redaction.after;
-        redacted = redacted || is(now);
+      if (redaction.from == mark.from && redaction.to == mark.to &&
+          std::find(may_have.begin(), may_have.end(), redaction.before) != may_have.end()) {
+        may_have.push_back(redaction.after);
+        redacted = redacted || is(redaction.after);
       }
     (redacted ? judged.redacted : judged.bad).push_back(mark);
   }
@@ -220,7 +223,10 @@ Result<> BoundFiles::check_recording(const std::string& id, const Cast& cast) {
         str("has ", size, " bytes, and had ", cast.size, " when it was closed"));
   std::uint64_t covered = reach(cast.marks, 0);
   report_.recording_bytes += std::min(covered, size);
-  if (covered < size && (cast.closed || size - covered > kMostUnmarked)) {
+  if (covered < size && pruned_ && !cast.opened) {
+    say(Kind::note,
+        str("bytes ", covered, " to ", size, " had their marks in records that were removed as being old"));
+  } else if (covered < size && (cast.closed || size - covered > kMostUnmarked)) {
     if (!options_.daemon || cast.closed)
       say(Kind::unsealed, str("bytes ", covered, " to ", size, " have no mark in the journal"));
   } else if (covered < size && !options_.daemon) {

@@ -42,7 +42,7 @@ class BoundFiles {
     std::vector<Mark> marks;
     std::vector<Redaction> redactions;
     std::uint64_t size = 0;
-    bool closed = false, retired = false;
+    bool opened = false, closed = false, retired = false;
   };
   struct Said {  // of one transcript
     std::vector<Mark> marks;

@@ -5,9 +5,7 @@
 #include <filesystem>
 
 #include "auth/journal.h"
-#include "auth/journal_line.h"
-#include "auth/merkle.h"
-#include "tests/support/support.h"
+#include "tests/audit/verify_trail.h"
 
 namespace oob::audit {
 namespace {
@@ -16,7 +14,6 @@ using auth::Entry;
 using base::Result;
 using base::str;
 using testing::HasSubstr;
-using Kind = Finding::Kind;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -34,61 +31,6 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-// A state folder whose records a test writes, each at a time of its own, under one key.
-class Verify : public testing::Test {
- protected:
-  Verify() {
-    std::filesystem::create_directories(folder_ / "journal");
-    note(Entry("journal.begin").with("format", 1).with("origin", origin_).with("vkey", key_.text()));
-    note(Entry("start"));
-  }
-
-  void note(const Entry& entry) {
-    mono_ += 600'000;
-    std::string line = auth::journal_line(entry, {1'795'000'000'000'000 + mono_, mono_}, tree_.size(), boot_);
-    test::write_file(journal_, test::read_file(journal_) + line);
-    tree_.add(base::Bytes(line).substr(0, line.size() - 1));
-  }
-  void seal() {
-    auto note = signer_.sign({origin_, tree_.size(), tree_.root()});
-    ASSERT_TRUE(note);
-    test::write_file(checkpoints_, test::read_file(checkpoints_) + note->text());
-  }
-  // Some 1.5 KiB: enough to flip every bit of.
-  void fill() {
-    note(Entry("session.open").with("session", 1).with("user", "alice"));
-    note(Entry("note").with("text", "\"\\ \xc3\xa9 \xf0\x9f\x98\x80\n"));
-    seal();
-    note(Entry("session.close").with("session", 1).with("status", 0));
-    note(Entry("stop"));
-    seal();
-  }
-  VerifyReport judge(const std::string& anchors = "", std::vector<auth::NoteKey> keys = {}) {
-    VerifyOptions options;
-    options.state = folder_.path();
-    options.anchor_text = anchors;
-    options.keys = std::move(keys);
-    Result<VerifyReport> report = verify(options);
-    EXPECT_TRUE(report) << report.error().what;
-    return report ? *report : VerifyReport{};
-  }
-  void expect(Kind kind, const std::string& words) {
-    VerifyReport report = judge();
-    ASSERT_FALSE(report.findings.empty()) << words;
-    EXPECT_EQ(report.findings[0].kind, kind) << report.text();
-    EXPECT_THAT(report.text(), HasSubstr(words));
-  }
-
-  test::TempDir folder_;
-  std::string journal_ = folder_ / "journal/000000000000.jsonl",
-              checkpoints_ = folder_ / "journal/checkpoints";
-  std::string origin_ = "board1/oobd/0a0b0c0d/1", boot_ = "8e0e3e2c-51d5-4b0a-8d5c-1f6f34a3a1cd";
-  auth::NoteSigner signer_ = std::move(*auth::NoteSigner::make());
-  auth::NoteKey key_ = auth::NoteKey::of(origin_, signer_.public_key());
-  auth::MerkleTree tree_;
-  std::int64_t mono_ = 0;
-};
-
 TEST_F(Verify, FindsEveryFlippedBit) {
   fill();
   ASSERT_TRUE(judge().whole()) << judge().text();
@@ -103,6 +45,26 @@ TEST_F(Verify, FindsEveryFlippedBit) {
     test::write_file(path, whole);
   }
   EXPECT_TRUE(judge().whole());
+}
+
+// Every 61st bit, so that each of the eight comes in turn: all of them take minutes.
+TEST_F(Verify, FindsFlippedBitsAllOverFortyRecordsAndTwoKeys) {
+  for (int i = 0; i < 9; ++i) {
+    fill();
+    if (i == 3 || i == 6) rotate();
+  }
+  ASSERT_EQ(judge().records, 40u);
+  ASSERT_TRUE(judge().whole()) << judge().text();
+  for (const std::string& path : {journal_, checkpoints_}) {
+    std::string whole = test::read_file(path);
+    for (std::size_t bit = 0; bit < whole.size() * 8; bit += 61) {
+      std::string flipped = whole;
+      flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
+      test::write_file(path, flipped);
+      ASSERT_FALSE(judge().whole()) << path << " bit " << bit;
+    }
+    test::write_file(path, whole);
+  }
 }
 
 TEST_F(Verify, FindsEveryRecordThatIsDroppedDoubledSwappedOrRenumbered) {
