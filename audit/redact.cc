@@ -1,16 +1,20 @@
 #include "audit/redact.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "audit/library.h"
+#include "audit/transcript_marks.h"
 #include "auth/journal_reader.h"
 
 namespace oob::audit {
@@ -24,6 +28,7 @@ using base::str;
 namespace {
 
 constexpr std::size_t kReadAtOnce = 64 * 1024;
+constexpr int kFlags = O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
 
 // The text of an event as it stands in its line, every character as so many '*' as it has bytes there. Line
 // ends stay.
@@ -35,6 +40,22 @@ std::string hidden_text(std::string_view text) {
     ++at;
   }
   return hidden;
+}
+
+// What precedes a text in an event: TEXT is JSON that holds JSON there, {\"ev\":\"note\",\"text\":\"…\"}.
+constexpr std::string_view kEventText = R"(\"text\":\")";
+
+std::string hidden_event(std::string_view object) {
+  std::size_t from = object.find(kEventText) + kEventText.size(), to = from;
+  auto character = [&](std::size_t at) { return at < object.size() && object[at] == '\\' ? 2u : 1u; };
+  while (to < object.size() && !object.substr(to).starts_with(R"(\")")) {
+    bool escape = object.substr(to).starts_with(R"(\\)");  // of the inner JSON: one more belongs to it
+    to += character(to);
+    if (escape) to += character(to);
+  }
+  std::string hidden(object);
+  to = std::min(to, object.size());
+  return hidden.replace(from, to - from, to - from, '*');
 }
 
 std::string hidden_base64(std::string_view text) {
@@ -85,12 +106,15 @@ Result<> find_pieces(std::ifstream& file, Micros from, Micros to, RedactionPlan&
     Result<CastEvent> event = CastEvent::parse(line);
     if (!event) return fail(Fault::failed, str(plan.path, ": at byte ", at, ": ", event.error().what));
     bool bytes = event->code == 'o' || event->code == 'i' || event->code == 'b';
-    if (!bytes || event->time < from || event->time > to) continue;
+    bool words = event->code == 'e' && line.find(kEventText) != std::string::npos;
+    if (!(bytes || words) || event->time < from || event->time > to) continue;
     if (event->code != 'b') ++plan.events;
     // [TIME, "C", "TEXT"]: no quote before the fourth is part of the text.
     std::size_t start = line.find(", \"", line.find(", \"") + 3) + 3;
     std::string_view text = std::string_view(line).substr(start, line.size() - 2 - start);
-    std::string hidden = event->code == 'b' ? hidden_base64(text) : hidden_text(text);
+    std::string hidden = words                ? hidden_event(text)
+                         : event->code == 'b' ? hidden_base64(text)
+                                              : hidden_text(text);
     if (hidden != text) plan.pieces.push_back({at + start, std::move(hidden)});
   }
   if (plan.events == 0) return fail(Fault::missing, str(plan.path, ": shows nothing at that time"));
@@ -142,6 +166,53 @@ Result<> find_ranges(std::ifstream& file, const RecordingMarks& known, Redaction
   return {};
 }
 
+// Held until what it answers is closed; there is none where the recording is missing. Waits for who has it,
+// and that one waits for the disk alone.
+base::Fd lock(const std::string& path) {
+  base::Fd file(::open(path.c_str(), O_RDONLY | kFlags));
+  while (file && ::flock(file.get(), LOCK_EX) < 0 && errno == EINTR) {
+  }
+  return file;
+}
+
+// What the journal says is to be there, in the end, and the times of the redactions that it came by.
+struct Told {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> after;  // by range
+  std::set<std::pair<Micros, Micros>> times;
+};
+
+std::map<std::string, Told> told_redactions(const std::string& journal, std::uint64_t end) {
+  std::map<std::string, Told> all;
+  Result<std::unique_ptr<auth::JournalReader>> reader = auth::JournalReader::open(journal);
+  if (!reader) return all;
+  if (!(*reader)->seek(std::max((*reader)->first(), end - std::min(end, kMostRecords)))) return all;
+  std::string line;
+  auth::JournalReader::Place place;
+  for (auto more = (*reader)->next(line, place); more && *more; more = (*reader)->next(line, place)) {
+    if (line.find("\"ev\":\"redaction\"") == std::string::npos) continue;
+    Result<auth::Record> record = auth::Record::parse(line);
+    if (!record) continue;
+    const std::string *id = record->text("recording"), *after = record->text("after");
+    std::optional<std::int64_t> from = record->number("from"), to = record->number("to"),
+                                since = record->number("since"), until = record->number("until");
+    if (!id || !is_recording_id(*id) || !after || !from || !to || !since || !until) continue;
+    if (*from < 0 || *to < *from) continue;
+    Told& told = all[*id];
+    told.after[{static_cast<std::uint64_t>(*from), static_cast<std::uint64_t>(*to)}] = *after;
+    told.times.insert({*since, *until});
+  }
+  return all;
+}
+
+bool is_done(const std::string& path, const Told& told) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return true;  // is for verify
+  return std::all_of(told.after.begin(), told.after.end(), [&](const auto& one) {
+    Result<RangeHash> hash = hash_range(file, RedactionPlan(), one.first.first, one.first.second);
+    return hash && hash->before == one.second;
+  });
+}
+
 }  // namespace
 
 Result<RecordingMarks> marks_of(const std::string& journal, const std::string& id) {
@@ -186,7 +257,6 @@ Result<RedactionPlan> plan_redaction(const std::string& recordings, const std::s
 
 Result<> apply(const RedactionPlan& plan) {
   if (plan.pieces.empty()) return {};
-  constexpr int kFlags = O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
   base::Fd closed(::open(plan.path.c_str(), O_RDONLY | kFlags));
   // Its owner may not write it either.
   if (!closed || ::fchmod(closed.get(), 0600) < 0) return base::system_error(plan.path);
@@ -207,6 +277,24 @@ Result<> apply(const RedactionPlan& plan) {
   return done;
 }
 
+std::vector<std::string> finish_redactions(const std::string& recordings, const std::string& journal,
+                                           std::uint64_t end) {
+  std::vector<std::string> finished;
+  for (const auto& [id, told] : told_redactions(journal, end)) {
+    std::string path = str(recordings, "/", recording_path(id));
+    if (is_done(path, told)) continue;
+    Result<RecordingMarks> known = marks_of(journal, id);
+    for (const auto& [from, to] : told.times) {
+      Result<RedactionPlan> plan =
+          known ? plan_redaction(recordings, id, from, to, *known) : Result<RedactionPlan>(known.error());
+      // What the journal has not all of was never begun, and nobody was told that it is done.
+      if (!plan || !plan->ranges.empty() || plan->pieces.empty()) continue;
+      if (apply(*plan)) finished.push_back(id);
+    }
+  }
+  return finished;
+}
+
 void redact(base::Blocking& blocking, auth::Journal& journal, const std::string& state, const std::string& id,
             Micros from, Micros to, auth::Entry record, std::function<void(Result<std::size_t>)> done) {
   struct Work {
@@ -215,21 +303,26 @@ void redact(base::Blocking& blocking, auth::Journal& journal, const std::string&
     Result<RedactionPlan> plan = RedactionPlan();
     Result<> applied{};
     std::size_t next = 0;  // range to be committed
+    base::Fd lock{};
+    void finish(Result<std::size_t> result) {
+      lock.reset();
+      done(std::move(result));
+    }
   };
   auto work = std::make_shared<Work>(Work{std::move(record), std::move(done)});
-  work->record.with("recording", id);
+  work->record.with("recording", id).with("since", from).with("until", to);
   auto write = [&blocking, work] {
     blocking.run([work] { work->applied = apply(*work->plan); },
                  [work] {
-                   if (!work->applied) return work->done(work->applied.error());
-                   work->done(work->plan->events);
+                   if (!work->applied) return work->finish(work->applied.error());
+                   work->finish(work->plan->events);
                  });
   };
   // One record after the other: nothing is written before the last of them is on the disk, and a checkpoint
   // holds it. What none holds excuses nothing: whoever can write the folder can append it.
   auto seal = [&journal, work, write] {
     journal.seal([work, write](const Result<auth::Checkpoint>& sealed) {
-      if (!sealed) return work->done(sealed.error());
+      if (!sealed) return work->finish(sealed.error());
       write();
     });
   };
@@ -240,18 +333,19 @@ void redact(base::Blocking& blocking, auth::Journal& journal, const std::string&
     entry.with("from", static_cast<std::int64_t>(range.from)).with("to", static_cast<std::int64_t>(range.to));
     entry.with("before", range.before).with("after", range.after);
     journal.commit(std::move(entry), [work, again](const Result<>& written) {
-      if (!written) return work->done(written.error());
+      if (!written) return work->finish(written.error());
       again(again);
     });
   };
   blocking.run(
       [work, state, id, from, to] {
+        if (is_recording_id(id)) work->lock = lock(str(state, "/recordings/", recording_path(id)));
         Result<RecordingMarks> known = marks_of(state + "/journal", id);
         work->plan = known ? plan_redaction(state + "/recordings", id, from, to, *known)
                            : Result<RedactionPlan>(known.error());
       },
       [work, commit] {
-        if (!work->plan) return work->done(work->plan.error());
+        if (!work->plan) return work->finish(work->plan.error());
         commit(commit);
       });
 }
