@@ -22,6 +22,7 @@ AttachJob::AttachJob(Core& core, Visitor& visitor, JobIo& io, const Device& devi
       wish_(wish),
       asked_safe_(safe),
       escape_(core.escape),
+      taking_timer_(core.loop),
       answer_(core.loop),
       stalled_(core.loop) {}
 
@@ -72,7 +73,7 @@ void AttachJob::arrive(Wish wish, const std::string& unrecorded) {
         grant ? attachment_->claim(*grant, how) : Result<std::unique_ptr<Writer>>(grant.error());
     if (writer) {
       writer_ = std::move(*writer);
-      note_writer(how);
+      commit_writer(how);
       may = writer_->joined() ? "you may type, beside others" : "you may type";
     } else {
       may = str("watching, you are next to type, ", escape_.notation(), " f forces");
@@ -239,10 +240,36 @@ void AttachJob::gone(const std::string& why) {
   core_.loop.post(life_.wrap([this] { leave(static_cast<int>(Fault::missing)); }));
 }
 
-void AttachJob::note_writer(Claim how) {
+// Nothing is typed before it is known who types.
+void AttachJob::commit_writer(Claim how) {
   const char* taken = writer_->joined() ? "join" : how == Claim::force ? "force" : "take";
-  note(str("writer.", taken).c_str());
   visit_.event(auth::Entry("writer").with("how", taken));
+  auth::Entry entry = event_of(visitor_, str("writer.", taken).c_str());
+  entry.with("device", device_);
+  taking_ = ++takings_;
+  auto then =
+      stay_.wrap([this, taking = taking_](const Result<>& written) { writer_written(taking, written); });
+  core_.journal.commit(entry, [&journal = core_.journal, entry, then](const Result<>& written) mutable {
+    if (!written) journal.note(entry);  // later is better than never
+    then(written);
+  });
+  if (core_.refuse_without_audit) return;
+  taking_timer_.after(kPatience, [this] { writer_written(taking_, {}); });
+}
+
+void AttachJob::writer_written(std::uint64_t taking, const Result<>& written) {
+  if (taking_ != taking) return;  // taken again since, or waited for long enough
+  taking_ = 0;
+  taking_timer_.cancel();
+  if (!written && core_.refuse_without_audit) {
+    watch_only();
+    lost_ = static_cast<int>(Fault::journal);
+    say(str("the keyboard was let go: the audit trail can't be written: ",
+            base::printable(written.error().what)));
+    if (leaving_) core_.loop.post(life_.wrap([this] { leave(lost_); }));
+    return;
+  }
+  flush_typed();
 }
 
 // What a console that was shown safely did to the terminal's modes is known, and undone.
@@ -263,6 +290,8 @@ void AttachJob::leave(int status) {
 void AttachJob::depart(int status) {
   if (breaking_) note("break.dropped");
   stay_.renew();  // what was asked for on this console happens on no other
+  taking_ = 0;
+  taking_timer_.cancel();
   core_.approvals->left(visitor_.session);
   breaking_ = recalling_ = entering_ = false;
   power_.reset();
@@ -323,7 +352,7 @@ void AttachJob::type(base::Bytes run) {
 }
 
 void AttachJob::flush_typed() {
-  if (!writer_ || left_ || breaking_) return;
+  if (!writer_ || left_ || breaking_ || taking_) return;
   bool was_full = pending_.size() >= kMostPending;
   while (!pending_.empty()) {
     Result<std::size_t> size = writer_->write(pending_);
@@ -436,7 +465,7 @@ void AttachJob::claim(Claim how) {
     return say(
         str(writer.error().what, "; you are next when it is free, ", escape_.notation(), " f forces it"));
   writer_ = std::move(*writer);
-  note_writer(how);
+  commit_writer(how);
   say("you may type");
 }
 

@@ -35,10 +35,14 @@ class AttachJob : public Job, private Watcher {
   void send_break(unsigned milliseconds) override;
   void recheck() override;
   bool wants_keys() const override { return true; }
+  bool interactive() const override { return true; }
 
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
   static constexpr std::chrono::seconds kStalled{30};
+  // With a disk that hangs, for the record that somebody took the keyboard; nobody types without it where
+  // that is refused.
+  static constexpr std::chrono::seconds kPatience{2};
   static constexpr std::size_t kReplay = 32 * 1024;   // bytes looked at for a screen or a replay
   static constexpr std::chrono::seconds kAnswer{60};  // for a question about power
   static constexpr std::size_t kMostRemarks = 32;     // waiting for room on the person's terminal
@@ -84,7 +88,8 @@ class AttachJob : public Job, private Watcher {
   std::string who_is_here() const;
   base::Result<auth::Grant> grant_for(Claim how);
   bool may_write() const;
-  void note_writer(Claim how);
+  void commit_writer(Claim how);
+  void writer_written(std::uint64_t taking, const base::Result<>& written);
   void note(const char* event, const std::string& text = "");
   void leave(int status);
   void depart(int status = kDone);
@@ -108,6 +113,9 @@ class AttachJob : public Job, private Watcher {
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
   int lost_ = kDone;                  // why something that was typed went nowhere: an exit status
   bool breaking_ = false;             // a break waits for the journal, and typing for the break
+  std::uint64_t taking_ = 0;   // the keyboard was taken and that waits for the journal, and typing for it
+  std::uint64_t takings_ = 0;  // their number
+  base::Timer taking_timer_;
   std::optional<PowerAction> power_;  // waits for a yes, or for its device's name
   Confirmation confirmation_;         // of it; without a name a 'y' is enough
   base::Timer answer_;                // for the question about power
