@@ -1,5 +1,7 @@
 #include "console/audit_stream.h"
 
+#include "base/sha256.h"
+
 namespace oob::console {
 
 using auth::Action;
@@ -22,6 +24,9 @@ bool may_audit(const Core& core, const Visitor& visitor, const std::string& devi
   return static_cast<bool>(core.policy->decide(visitor.who, Action::audit, device));
 }
 
+// "\x01" is a name that no glob but one for all can match.
+bool audits_all(const Core& core, const Visitor& visitor) { return may_audit(core, visitor, "\x01"); }
+
 std::string query_of(const Arguments& arguments) {
   std::string text;
   auto add = [&](const std::string& word) { text += str(text.empty() ? "" : " ", word); };
@@ -32,6 +37,13 @@ std::string query_of(const Arguments& arguments) {
 
 auth::Entry reading_of(const Visitor& visitor, const std::string& what, const Arguments& arguments) {
   return event_of(visitor, "audit.read").with("what", what).with("query", query_of(arguments));
+}
+
+auth::Entry search_of(const Visitor& visitor, const std::string& what, const Arguments& arguments,
+                      const std::string& expression) {
+  return reading_of(visitor, what, arguments)
+      .with("expression_bytes", static_cast<std::int64_t>(expression.size()))
+      .with("expression_sha256", base::hex(base::sha256(expression)));
 }
 
 void AuditJob::on_thread(std::function<void()> call, std::function<void()> done) {

@@ -20,8 +20,14 @@ std::string recordings_of(const Core& core);
 // Whether some role allows `audit`, on whatever devices; a refusal is noted. Fault::denied.
 base::Result<> need_audit(Core& core, const Visitor& visitor);
 bool may_audit(const Core& core, const Visitor& visitor, const std::string& device);
+// Whether some role allows it on every device, those included that the configuration no longer has.
+bool audits_all(const Core& core, const Visitor& visitor);
 // That somebody reads the audit trail: to be noted before they get the first byte.
 auth::Entry reading_of(const Visitor& visitor, const std::string& what, const Arguments& arguments);
+// The same of a search: what is sought may be a secret, and the journal keeps it for ever, so that its length
+// in bytes and its SHA-256 stand for it. `arguments` are those without it.
+auth::Entry search_of(const Visitor& visitor, const std::string& what, const Arguments& arguments,
+                      const std::string& expression);
 // What a command was asked for, as one would type it again.
 std::string query_of(const Arguments& arguments);
 

@@ -135,9 +135,6 @@ class Records : public StreamJob::Source {
   bool damaged_ = false;
 };
 
-// A device that no glob but one for all can name.
-bool audits_all(const Core& core, const Visitor& visitor) { return may_audit(core, visitor, "\x01"); }
-
 }  // namespace
 
 Made JournalJob::make(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
@@ -170,7 +167,10 @@ JournalJob::JournalJob(Core& core, Visitor& visitor, JobIo& io, Arguments argume
     : StreamJob(core, visitor, io), arguments_(std::move(arguments)), records_(std::move(source)) {}
 
 void JournalJob::start() {
-  core_.journal.note(reading_of(visitor_, "journal", arguments_));
+  if (auto sought = arguments_.options.extract("--grep"))
+    core_.journal.note(search_of(visitor_, "journal", arguments_, sought.mapped()));
+  else
+    core_.journal.note(reading_of(visitor_, "journal", arguments_));
   if (!audits_all(core_, visitor_))
     io_.remark("[oobd: of the devices you may audit, and of your own sessions, alone]");
   if (arguments_.has("--follow")) growth_ = core_.journal.on_growth(life_.wrap([this] { more(); }));
@@ -190,16 +190,17 @@ void JournalJob::at_end() {
 Made CheckpointJob::make(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   Result<> may = need_audit(core, visitor);
   if (!may) return may.error();
-  return std::make_unique<CheckpointJob>(core, visitor, io, a.has("--json"));
+  return std::make_unique<CheckpointJob>(core, visitor, io, std::move(a));
 }
 
 void CheckpointJob::start() {
+  core_.journal.note(reading_of(visitor_, "checkpoint", arguments_));
   core_.journal.seal(life_.wrap([this](const Result<auth::Checkpoint>& sealed) {
     if (over_) return;
     if (!sealed) return stop(sealed.error());
     const std::optional<auth::SignedNote>& note = core_.journal.checkpoint();
     if (!note) return stop(fail(Fault::journal, "there is no checkpoint"));
-    if (as_json_) {
+    if (arguments_.has("--json")) {
       const auth::Checkpoint& head = note->checkpoint;
       json::object object{{"origin", head.origin},
                           {"size", head.size},

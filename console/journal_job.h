@@ -21,7 +21,6 @@ class JournalJob : public StreamJob {
 
   Arguments arguments_;
   std::shared_ptr<Source> records_;
-  bool told_ = false;
   auth::Journal::Handle growth_;
 };
 
@@ -29,12 +28,12 @@ class JournalJob : public StreamJob {
 class CheckpointJob : public AuditJob {
  public:
   static base::Result<std::unique_ptr<Job>> make(Core& core, Visitor& visitor, JobIo& io, Arguments a);
-  CheckpointJob(Core& core, Visitor& visitor, JobIo& io, bool as_json)
-      : AuditJob(core, visitor, io), as_json_(as_json) {}
+  CheckpointJob(Core& core, Visitor& visitor, JobIo& io, Arguments arguments)
+      : AuditJob(core, visitor, io), arguments_(std::move(arguments)) {}
   void start() override;
 
  private:
-  bool as_json_;
+  Arguments arguments_;
 };
 
 }  // namespace oob::console

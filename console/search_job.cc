@@ -1,7 +1,11 @@
 #include "console/search_job.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <optional>
+#include <set>
 
 #include "audit/screen_text.h"
 #include "console/clean_line.h"
@@ -133,6 +137,34 @@ class TranscriptSearch {
   std::string buffer_;
 };
 
+// The device whose transcript is in the folder with this name; empty: it is no transcript's.
+std::string device_of(const std::string& directory, const std::string& name) {
+  std::string device;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    static constexpr std::pair<std::string_view, char> kCoded[] = {
+        {"%2F", '/'}, {"%25", '%'}, {"%00", '\0'}, {"%2E", '.'}};
+    char c = name[i];
+    for (const auto& [code, meant] : kCoded)
+      if (name.compare(i, code.size(), code) == 0) c = meant;
+    if (name[i] == '%') i += 2;
+    device += c;
+  }
+  return transcript_folder(directory, device) == str(directory, "/", name) ? device : "";
+}
+
+// The devices that have a folder of transcripts, whether they are configured or not.
+Result<std::vector<std::string>> transcribed(const std::string& directory) {
+  std::vector<std::string> devices;
+  std::error_code error;
+  std::filesystem::directory_iterator each(directory, error), end;
+  for (; !error && each != end; each.increment(error)) {
+    std::string device = each->is_directory() ? device_of(directory, each->path().filename().string()) : "";
+    if (!device.empty()) devices.push_back(std::move(device));
+  }
+  if (error && error.value() != ENOENT) return base::system_error(str("read ", directory), error.value());
+  return devices;
+}
+
 struct Order {
   std::string recordings, transcripts;  // the folders
   std::vector<audit::Recording> records;
@@ -220,30 +252,39 @@ bool SearchJob::wanted(const std::string& device) const {
 }
 
 void SearchJob::start() {
-  core_.journal.note(reading_of(visitor_, "grep", arguments_));
+  Arguments asked = arguments_;
+  asked.words.resize(1);
+  core_.journal.note(search_of(visitor_, "grep", asked, arguments_.words[1]));
   core_.archive.flush();
-  if (arguments_.has("--transcripts")) return search({});
-  auto all = std::make_shared<Result<std::vector<audit::Recording>>>(std::vector<audit::Recording>());
-  // One that was begun before may go on after `since`: its lines tell.
-  on_thread([all, directory = recordings_of(core_)] { *all = audit::list_recordings(directory, INT64_MIN); },
-            [this, all] {
-              if (!*all) return stop(all->error());
-              search(std::move(**all));
-            });
+  auto found = std::make_shared<Found>();
+  auto call = [found, recordings = arguments_.has("--transcripts") ? "" : recordings_of(core_),
+               transcripts = audits_all(core_, visitor_) ? core_.transcripts : ""] {
+    // One that was begun before may go on after `since`: its lines tell.
+    if (!recordings.empty()) found->recordings = audit::list_recordings(recordings, INT64_MIN);
+    if (!transcripts.empty()) found->transcripts = transcribed(transcripts);
+  };
+  on_thread(call, [this, found] {
+    if (!found->recordings) return stop(found->recordings.error());
+    if (!found->transcripts) return stop(found->transcripts.error());
+    search(*found);
+  });
 }
 
-void SearchJob::search(std::vector<audit::Recording> recordings) {
+void SearchJob::search(Found& found) {
   Order order{recordings_of(core_), core_.transcripts, {}, {}, since_, io_.terminal().pty};
   auto user = arguments_.options.find("--user");
-  for (audit::Recording& each : recordings) {
+  for (audit::Recording& each : *found.recordings) {
     bool theirs = user == arguments_.options.end() || user->second == each.header.user;
     bool recent = since_ == INT64_MIN || each.header.started + each.length >= since_;
     if (theirs && recent && wanted(each.header.device)) order.records.push_back(std::move(each));
   }
   // A transcript is nobody's: what a user saw is in recordings.
-  if (!arguments_.has("--recordings") && user == arguments_.options.end())
-    for (const auto& [name, device] : core_.inventory.all())
+  if (!arguments_.has("--recordings") && user == arguments_.options.end()) {
+    std::set<std::string> devices(found.transcripts->begin(), found.transcripts->end());
+    for (const auto& [name, device] : core_.inventory.all()) devices.insert(name);
+    for (const std::string& name : devices)
       if (wanted(name)) order.devices.push_back(name);
+  }
   Result<std::unique_ptr<LineScan>> scan = LineScan::make(arguments_.words[1]);
   if (!scan) return stop(scan.error());
   begin(std::make_shared<Search>(std::move(order), std::move(*scan)));
