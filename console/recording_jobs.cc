@@ -277,6 +277,10 @@ HoldJob::HoldJob(Core& core, Visitor& visitor, JobIo& io, std::string id, std::o
 
 void HoldJob::start() {
   find(id_, [this](const audit::Recording& recording) {
+    if (!why_) {
+      Result<auth::Grant> grant = decide(core_, visitor_, auth::Action::admin, recording.header.device);
+      if (!grant) return stop(grant.error());
+    }
     if (recording.held == why_.has_value()) {
       io_.print(str(recording.header.id, why_ ? " is held already\n" : " is not held\n"));
       return finish(kDone);
@@ -295,7 +299,7 @@ void HoldJob::start() {
 void HoldJob::mark(const audit::Recording& recording) {
   auto result = std::make_shared<Result<>>();
   auto call = [result, hold = why_.has_value(), folder = str(recordings_of(core_), "/holds"),
-               id = recording.header.id] {
+               id = recording.header.id, cast = str(recordings_of(core_), "/", recording.path)] {
     std::string path = str(folder, "/", id);
     if (!hold) {
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) *result = base::system_error(str("remove ", path));
@@ -309,6 +313,11 @@ void HoldJob::mark(const audit::Recording& recording) {
     base::Fd above(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file || ::fsync(file.get()) != 0 || !above || ::fsync(above.get()) != 0)
       *result = base::system_error(str("make ", path));
+    // Retention may have chosen it before it was held.
+    else if (::access(cast.c_str(), F_OK) != 0) {
+      *result = fail(Fault::missing, str(id, ": it was removed before it could be held"));
+      ::unlink(path.c_str());  // it holds nothing
+    }
   };
   on_thread(call, [this, result, id = recording.header.id] {
     if (!*result) return stop(result->error());

@@ -38,7 +38,8 @@ class ExportJob : public StreamJob {
   base::Micros at_;
 };
 
-// `hold ID WHY…`, `unhold ID`: whether retention may remove a recording. Written down, then done.
+// `hold ID WHY…`, `unhold ID`: whether retention may remove a recording. Written down, then done. To give
+// evidence free takes `admin` on the device, as to change it does; to keep it, `audit` is enough.
 class HoldJob : public AuditJob {
  public:
   static base::Result<std::unique_ptr<Job>> make_hold(Core& core, Visitor& visitor, JobIo& io, Arguments a);

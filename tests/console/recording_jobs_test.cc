@@ -149,8 +149,19 @@ TEST(Hold, IsWrittenDownAndKept) {
   EXPECT_TRUE(board.journalled(R"("why":"case 17")"));
   EXPECT_THAT(say(board, "alice", "sessions --json").out, HasSubstr(R"("held":true)"));
   EXPECT_THAT(say(board, "alice", std::string("hold ") + kFirst + " again").out, HasSubstr("held already"));
+}
+
+TEST(Hold, IsEndedByThoseAloneWhoAdministerTheDevice) {
+  Audited board;
+  std::string mark = board.dir / "recordings/holds/20261122-160311-7";
+  ASSERT_EQ(say(board, "alice", std::string("hold ") + kFirst + " case 17").status, 0);
+  EXPECT_EQ(say(board, "alice", std::string("unhold ") + kFirst).status, 77);
+  EXPECT_TRUE(std::filesystem::exists(mark));
+  EXPECT_TRUE(board.journalled(R"("action":"admin","boot":)"));
+  board.allow({auth::Action::audit, auth::Action::admin});
   EXPECT_EQ(say(board, "alice", std::string("unhold ") + kFirst).status, 0);
   EXPECT_FALSE(std::filesystem::exists(mark));
+  EXPECT_TRUE(board.journalled(R"("ev":"unhold")"));
 }
 
 TEST(Search, FindsLinesThatPeopleRead) {
@@ -174,6 +185,44 @@ TEST(Search, FindsLinesOfTranscripts) {
   EXPECT_THAT(found.out, testing::MatchesRegex("r1@5  20[^ ]+Z  panic: two\n"));
   EXPECT_EQ(say(board, "alice", "audit grep panic: --recordings").out, "");
   EXPECT_EQ(say(board, "alice", "audit grep panic: --device r2").out, "");
+}
+
+TEST(Search, FindsLinesOfDevicesThatAreNoLongerConfiguredForThoseWhoAuditAll) {
+  Audited board;
+  board.lines["r1"]->say("panic: here\r\n");
+  Visit log(board, "root", "expect r1 panic --timeout 10s");
+  ASSERT_EQ(log.wait(), 0);
+  ASSERT_EQ(say(board, "root", "audit grep panic: --transcripts").out.substr(0, 6), "r1@0  ");
+  ASSERT_TRUE(board.in_the_files("r1", "panic: here"));
+  for (const char* folder : {"r9", "rack 1%2Fr%25", "%2Eprofile"})
+    std::filesystem::copy(board.dir / "transcripts/r1", board.dir / (std::string("transcripts/") + folder));
+  std::filesystem::create_directories(board.dir / "transcripts/no%2fdevice");
+  std::string out = say(board, "root", "audit grep panic: --transcripts").out;
+  for (const char* place : {"r1@0  ", "r9@0  ", "rack 1/r%@0  ", ".profile@0  "})
+    EXPECT_THAT(out, HasSubstr(place));
+  EXPECT_EQ(count(out, "\n"), 4u);
+  EXPECT_EQ(count(say(board, "root", "audit grep panic: --device 'r?'").out, "\n"), 2u);
+  EXPECT_EQ(count(say(board, "alice", "audit grep panic:").out, "\n"), 1u);
+}
+
+TEST(Search, IsInTheJournalByTheHashOfWhatIsSought) {
+  Audited board;
+  ASSERT_EQ(say(board, "alice", "audit grep hunter2 --device r1").status, 0);
+  ASSERT_EQ(say(board, "alice", "journal --grep hunter2 --user bob").status, 0);
+  ASSERT_TRUE(board.journalled(R"("what":"journal")"));
+  std::string text = board.journal_text();
+  EXPECT_THAT(text, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(text, HasSubstr(R"("query":"grep --device r1")"));
+  EXPECT_THAT(text, HasSubstr(R"("query":"--user bob")"));
+  constexpr std::string_view kSum = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+  EXPECT_EQ(count(text, base::str(R"("expression_bytes":7,"expression_sha256":")", kSum, '"')), 2u);
+}
+
+TEST(Checkpoint, IsInTheJournalAsSomethingRead) {
+  Audited board;
+  ASSERT_EQ(say(board, "alice", "checkpoint --json").status, 0);
+  EXPECT_TRUE(board.journalled(R"("what":"checkpoint")"));
+  EXPECT_THAT(board.journal_text(), HasSubstr(R"("query":"--json")"));
 }
 
 }  // namespace oob::console
