@@ -117,6 +117,13 @@ Result<> take_arguments(const CommandRow& row, std::string_view line, std::vecto
   return {};
 }
 
+// What reaches a device or what is behind it; the rest goes on where nothing can be written down.
+bool acts(auth::Action action) {
+  using auth::Action;
+  return action == Action::write || action == Action::power || action == Action::snapshot ||
+         action == Action::forward;
+}
+
 }  // namespace
 
 auth::Entry event_of(const Visitor& visitor, std::string ev) {
@@ -139,6 +146,8 @@ Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action acti
     core.journal.note(event_of(visitor, "denied")
                           .with("action", std::string(auth::name_of(action)))
                           .with("device", printable(device)));
+  if (grant && acts(action) && !core.disk.refusal.empty() && visitor.connection != 0)
+    return fail(Fault::journal, core.disk.refusal);
   return grant;
 }
 
@@ -172,9 +181,6 @@ Result<std::unique_ptr<Job>> dispatch(Core& core, Visitor& visitor, JobIo& io, s
     if (!grant) return grant.error();
     arguments.grant = std::move(*grant);
   }
-  bool writes = row->action == auth::Action::write;
-  if (writes && !core.disk.refusal.empty() && visitor.connection != 0)
-    return fail(Fault::journal, core.disk.refusal);
   if (stdin_taken && row->free_text && arguments.rest == "-")
     return usage(*row, "'-' can't be used here, the commands themselves come from stdin");
   // Before it is made: `who` shows its own caller.

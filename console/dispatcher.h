@@ -59,7 +59,8 @@ std::string help_text(std::string_view word);
 base::Result<> still_may(const Core& core, const Visitor& visitor, auth::Action action,
                          const std::string& device);
 
-// Asks the policy and notes a refusal in the journal.
+// Asks the policy and notes a refusal in the journal. Fault::journal: it is allowed, and would act where the
+// disk is so full that nothing that acts is to be done (audit.on_audit_failure); `oobd ctl` may all the same.
 base::Result<auth::Grant> decide(Core& core, const Visitor& visitor, auth::Action action,
                                  const std::string& device);
 

@@ -303,6 +303,7 @@ std::string& Forwards::scratch() {
 void Forwards::open(Core& core, Visitor visitor, const Terms& terms, const base::wire::Forward& wish,
                     Fd socket, std::function<void(bool)> done) {
   Result<Target> target = judge(core, visitor.who, terms, wish.host, wish.port);
+  if (target && !core.disk.refusal.empty()) target = fail(Fault::journal, core.disk.refusal);
   if (target && count() >= kMost) target = fail(Fault::busy, str(kMost, " forwards are open"));
   if (!target) {
     refuse(core, visitor, wish, target.error().what);

@@ -32,4 +32,23 @@ TEST(Dispatcher, HelpComesFromTheRows) {
   EXPECT_EQ(help_text("nonsense"), "");
 }
 
+TEST(Dispatcher, LetsNothingActWhereTheDiskIsSoFullThatItIsRefused) {
+  test::Board board;
+  test::FakeChassis& chassis = board.power("r1");
+  test::Visit prompt(board, "root", "");  // was there before the disk was full
+  prompt.type("help\n");
+  ASSERT_TRUE(prompt.wait_for("power D"));
+  board.core.disk.refusal = "THE DISK IS FULL";
+  for (const char* command : {"power r1 off --yes r1", "send r1 reboot", "identify r1"}) {
+    prompt.out.clear();
+    prompt.err.clear();
+    prompt.type(std::string(command) + "\n");
+    EXPECT_TRUE(prompt.wait_for("THE DISK IS FULL")) << command;
+  }
+  EXPECT_TRUE(chassis.asked.empty());
+  EXPECT_EQ(board.lines["r1"]->typed, "");
+  prompt.type("power r1 status\n");  // whoever only looks goes on
+  EXPECT_TRUE(prompt.wait_for("r1  on")) << prompt.out << prompt.err;
+}
+
 }  // namespace oob::console

@@ -345,6 +345,14 @@ TEST_F(ForwardsTo, AreRefusedInTheJournalOnlySoOften) {
   EXPECT_THAT(text, Not(HasSubstr("no10.bmc")));
 }
 
+TEST_F(ForwardsTo, NothingWhereTheDiskIsSoFullThatItIsRefused) {
+  core.disk.refusal = "THE DISK IS FULL";
+  EXPECT_FALSE(allowed("edge1.bmc", page.port));
+  EXPECT_THAT(journal_with("denied"), HasSubstr("THE DISK IS FULL"));
+  core.disk.refusal.clear();
+  EXPECT_TRUE(allowed("edge1.bmc", page.port));
+}
+
 TEST_F(ForwardsTo, HaveABound) {
   std::vector<std::shared_ptr<Client>> many;
   for (std::size_t i = 0; i < Forwards::kMost; ++i) many.push_back(ask("edge1.bmc", page.port));
