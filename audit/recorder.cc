@@ -64,7 +64,7 @@ struct Recorder::State {
   bool queued = false, in_batch = false, sync_runs = false, unsynced = false, want_mark = false;
   bool ended = false, close_noted = false, finished = false;
   int status = 0;
-  base::Clock::time_point ended_at{}, marked_at = base::Clock::now(), gap_noted_at{};
+  base::Clock::time_point ended_at{}, marked_at = base::Clock::now(), synced_at{}, gap_noted_at{};
 
   Micros time() const {
     return std::chrono::duration_cast<std::chrono::microseconds>(base::Clock::now() - began).count();
@@ -91,14 +91,15 @@ struct Recordings::State : std::enable_shared_from_this<Recordings::State> {
         syncer(std::make_unique<base::Disk>(l)),
         flush_timer(l),
         retry_timer(l),
-        tick_timer(l) {}
+        tick_timer(l),
+        mark_timer(l) {}
 
   base::Loop& loop;
   base::Disk& disk;
   auth::Journal& journal;
   const std::string directory;
   std::unique_ptr<base::Disk> syncer;  // apart, so that syncing never delays writing
-  base::Timer flush_timer, retry_timer, tick_timer;
+  base::Timer flush_timer, retry_timer, tick_timer, mark_timer;
   std::vector<Each> all, gathered;
   std::shared_ptr<Batch> under_way;
   std::size_t held = 0;  // bytes of lines, gathered and under way
@@ -128,6 +129,7 @@ struct Recordings::State : std::enable_shared_from_this<Recordings::State> {
   void hand_over();
   void take_answers(Batch& batch);
   void sync(const Each& one);
+  void sync_marks(const Each& one);
   void note_marks(const Each& one, const std::vector<CastMark>& marks);
   void tick();
   void end(const Each& one);
@@ -347,6 +349,7 @@ void Recordings::State::give_up(const Each& one) {
 void Recordings::State::sync(const Each& one) {
   if (!one->file || one->sync_runs || (!one->unsynced && one->marks.empty())) return;
   one->sync_runs = true;
+  one->synced_at = base::Clock::now();
   one->unsynced = false;
   one->syncing = std::exchange(one->marks, {});
   auto result = std::make_shared<Result<>>();
@@ -366,6 +369,16 @@ void Recordings::State::sync(const Each& one) {
                 }
                 self->advance(one);
               });
+}
+
+// One that pours out marks has them synced and noted together: a sync costs more than what it is for.
+void Recordings::State::sync_marks(const Each& one) {
+  if (one->marks.empty()) return;
+  if (base::Clock::now() - one->synced_at >= kMarksWait) return sync(one);
+  if (mark_timer.waiting()) return;
+  mark_timer.after(kMarksWait, [this] {
+    for (const Each& each : all) sync_marks(each);
+  });
 }
 
 void Recordings::State::note_marks(const Each& one, const std::vector<CastMark>& marks) {
@@ -411,10 +424,7 @@ void Recordings::State::last_words(const Each& one) {
 
 // One step further with one that has ended: written, synced, noted, finished.
 void Recordings::State::advance(const Each& one) {
-  if (!one->ended) {
-    if (!one->marks.empty()) sync(one);
-    return;
-  }
+  if (!one->ended) return sync_marks(one);
   if (!one->file || one->in_batch || !one->lines.empty() || one->sync_runs || one->close_noted) return;
   if (!one->marks.empty()) return sync(one);
   one->close_noted = true;
@@ -449,6 +459,7 @@ Recordings::~Recordings() {
   state.flush_timer.cancel();
   state.retry_timer.cancel();
   state.tick_timer.cancel();
+  state.mark_timer.cancel();
   state.disk.drain();
   if (state.under_way) state.take_answers(*std::exchange(state.under_way, nullptr));
   state.syncer.reset();

@@ -23,6 +23,7 @@ class Recordings {
   static constexpr std::size_t kMostHeld = 4 << 20;       // bytes, of all recordings, not yet in a file
   static constexpr std::uint64_t kMarkBytes = 64 * 1024;  // of one recording, since its last mark
   static constexpr std::chrono::seconds kMarkAfter{60};
+  static constexpr base::milliseconds kMarksWait{1000};  // for a sync, after the one before
   static constexpr base::milliseconds kFlushAfter{100};
   static constexpr std::size_t kFlushBytes = 64 * 1024;  // of one recording: handed over at once
   static constexpr base::milliseconds kSyncEvery{5000};
