@@ -1,6 +1,7 @@
 #include "audit/cast.h"
 
 #include <algorithm>
+#include <bit>
 #include <boost/json.hpp>
 #include <charconv>
 #include <cstring>
@@ -26,16 +27,20 @@ constexpr std::uint64_t each(unsigned char byte) { return 0x0101010101010101ULL 
 constexpr std::uint64_t zero_in(std::uint64_t word) { return (word - each(1)) & ~word & each(0x80); }
 
 // How many bytes at the front stand in a JSON string as they are. Most of what a console says is such runs,
-// so they are looked at by eight.
+// so they are looked at by eight; the lowest of the eight that is odd is told rightly.
 std::size_t plain_run(Bytes bytes) {
   std::size_t at = 0;
   while (bytes.size() - at >= 8) {
     std::uint64_t word;
     std::memcpy(&word, bytes.data() + at, 8);
-    std::uint64_t control = (word - each(0x20)) & ~word;  // < 0x20; exact where no byte has its high bit
+    std::uint64_t control = (word - each(0x20)) & ~word;  // < 0x20
     std::uint64_t odd =
         word | control | zero_in(word ^ each('"')) | zero_in(word ^ each('\\')) | zero_in(word ^ each(0x7f));
-    if (odd & each(0x80)) break;
+    if (odd &= each(0x80)) {
+      if constexpr (std::endian::native == std::endian::little)
+        return at + static_cast<std::size_t>(std::countr_zero(odd)) / 8;
+      break;
+    }
     at += 8;
   }
   while (at < bytes.size() && plain(static_cast<unsigned char>(bytes[at]))) ++at;
@@ -95,20 +100,20 @@ void add_escaped(std::string& out, unsigned char c) {
 
 // Adds what is UTF-8 at the front of `bytes`; answers how much that was.
 std::size_t add_text(std::string& out, Bytes bytes) {
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    std::size_t run = plain_run(bytes.substr(at));
-    out.append(bytes.substr(at, run));
-    at += run;
+  std::size_t at = 0, begin = 0;  // from there on nothing is added yet
+  while (true) {
+    at += plain_run(bytes.substr(at));
     if (at == bytes.size()) break;
     Character next = character(bytes.substr(at));
     if (next.kind != Character::whole) break;
-    if (next.size == 1)
+    if (next.size == 1) {
+      out.append(bytes, begin, at - begin);
       add_escaped(out, static_cast<unsigned char>(bytes[at]));
-    else
-      out.append(bytes.substr(at, next.size));
+      begin = at + 1;
+    }
     at += next.size;
   }
+  out.append(bytes, begin, at - begin);
   return at;
 }
 
