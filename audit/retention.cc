@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "audit/written_order.h"
 #include "base/fd.h"
 #include "base/sha256.h"
 
@@ -20,6 +21,7 @@ using Kind = KeptFile::Kind;
 
 namespace {
 
+constexpr base::Micros kNoSooner = 1'577'836'800'000'000;  // 2020: no oobd wrote anything before
 constexpr std::string_view kAge = "age", kSize = "size", kDisk = "disk";
 
 // The names in a folder, sorted; one that is not there has none.
@@ -125,6 +127,28 @@ const RetentionRules::Kind& rules_of(const RetentionRules& rules, Kind kind) {
                                     : rules.journal;
 }
 
+// What no journal tells of is older than what one does.
+bool is_older(const KeptFile* a, const KeptFile* b) {
+  if (a->order != b->order) return a->order < b->order;
+  return a->written < b->written;
+}
+
+// When each of a group, the oldest first, was written at the latest; 0 where nothing tells.
+std::vector<base::Micros> times_of(const std::vector<const KeptFile*>& group, base::Micros now) {
+  std::vector<base::Micros> times(group.size());
+  base::Micros newest = 0;
+  for (std::size_t at = 0; at < group.size(); ++at) {
+    const KeptFile& file = *group[at];
+    times[at] = file.written < kNoSooner || file.written > now ? 0 : file.written;
+    if (times[at] == 0 || !file.is_ordered()) continue;
+    newest = times[at] = std::max(newest, times[at]);
+  }
+  for (std::size_t at = times.size(); at-- > 1;) {
+    if (times[at - 1] == 0) times[at - 1] = times[at];
+  }
+  return times;
+}
+
 base::Result<std::string> hash(const std::string& path) {
   base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return base::system_error(path);
@@ -191,15 +215,21 @@ std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRu
   std::vector<Victim> victims;
   std::vector<const KeptFile*> spare;  // for the disk
   std::uint64_t freed = 0;
-  for (const auto& [which, group] : groups) {
+  for (auto& [which, group] : groups) {
+    // Transcripts and the journal are in order by their numbers.
+    if (which.first == Kind::recording)
+      std::stable_sort(group.begin(), group.end(),
+                       [](const KeptFile* a, const KeptFile* b) { return a->order < b->order; });
+    std::vector<base::Micros> times = times_of(group, now);
     const RetentionRules::Kind& rule = rules_of(rules, which.first);
     std::uint64_t left = 0;  // of the group, from here on
     for (const KeptFile* file : group) left += file->bytes;
     std::uint64_t total = left;
-    for (const KeptFile* file : group) {
+    for (std::size_t at = 0; at < group.size(); ++at) {
+      const KeptFile* file = group[at];
       left -= file->bytes;
       if (file->pinned) continue;
-      bool old = now && rule.keep && file->written < now - rule.keep;
+      bool old = now && rule.keep && times[at] && times[at] < now - rule.keep;
       bool much = rule.most && total > rule.most;
       if (old || much) {
         victims.push_back({*file, old ? kAge : kSize});
@@ -212,8 +242,7 @@ std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRu
       }
     }
   }
-  std::stable_sort(spare.begin(), spare.end(),
-                   [](const KeptFile* a, const KeptFile* b) { return a->written < b->written; });
+  std::stable_sort(spare.begin(), spare.end(), is_older);
   for (const KeptFile* file : spare) {
     if (freed >= wanted) break;
     victims.push_back({*file, kDisk});
@@ -223,7 +252,12 @@ std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRu
 }
 
 Retention::Retention(base::Blocking& blocking, auth::Journal& journal, Options options)
-    : blocking_(blocking), journal_(journal), options_(std::move(options)) {}
+    : blocking_(blocking),
+      journal_(journal),
+      options_(std::move(options)),
+      order_(std::make_shared<WrittenOrder>(options_.state + "/journal")) {}
+
+Retention::~Retention() = default;
 
 void Retention::run(const RetentionRules& rules, base::Micros now, std::uint64_t wanted,
                     std::function<void(std::size_t, bool)> done) {
@@ -240,8 +274,9 @@ void Retention::run(const RetentionRules& rules, base::Micros now, std::uint64_t
   };
   auto found = std::make_shared<Found>();
   blocking_.run(
-      [found, rules, now, wanted, state = options_.state] {
+      [found, rules, now, wanted, state = options_.state, order = order_, end = journal_.written()] {
         KeptFiles kept = list_kept(state);
+        order->place(kept.files, end);
         found->holds = kept.holds;
         found->trouble = std::move(kept.trouble);
         found->victims = choose(kept.files, rules, now, wanted);

@@ -15,6 +15,8 @@
 
 namespace oob::audit {
 
+class WrittenOrder;
+
 // One file that may be removed one day.
 struct KeptFile {
   enum class Kind { recording, transcript, journal };
@@ -23,8 +25,14 @@ struct KeptFile {
   std::string path;                // absolute
   std::uint64_t from = 0, to = 0;  // of a transcript: offsets; of the journal: `from` is its first record
   std::uint64_t bytes = 0;
-  base::Micros written = 0;  // when it was last written to
-  bool pinned = false;       // live, held, or the newest of its transcript or of the journal: stays
+  base::Micros written = 0;  // when it was last written to, by the clock of then
+  // Of recordings and transcripts: what has more is newer (WrittenOrder).
+  static constexpr std::uint64_t kNoOrder = 0, kNewest = ~std::uint64_t{0};
+  std::uint64_t order = kNoOrder;
+  bool pinned = false;  // live, held, or the newest of its transcript or of the journal: stays
+
+  // Something but the clock tells which files of its group are older.
+  bool is_ordered() const { return kind != Kind::recording || (order != kNoOrder && order != kNewest); }
 };
 
 struct KeptFiles {
@@ -53,6 +61,8 @@ struct Victim {
 
 // What has to go, in this order: what is too old at `now` (0: the clock can't be told, nothing is), what is
 // too much, and then the oldest recordings and segments above their floors until `wanted` bytes are free.
+// Which is older is told by `order`, then by the clock. A file that is ordered is taken for written no sooner
+// than those before it; a date before 2020 or after `now` is none, and then that of the next one counts.
 // Pure.
 std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRules& rules, base::Micros now,
                            std::uint64_t wanted);
@@ -78,6 +88,7 @@ class Retention {
 
   // All outlive it; its end ends the round before the next file.
   Retention(base::Blocking& blocking, auth::Journal& journal, Options options);
+  ~Retention();
   Retention(const Retention&) = delete;
   Retention& operator=(const Retention&) = delete;
 
@@ -102,6 +113,7 @@ class Retention {
   base::Blocking& blocking_;
   auth::Journal& journal_;
   Options options_;
+  std::shared_ptr<WrittenOrder> order_;  // of the round that runs
   bool running_ = false, more_ = false;
   std::vector<Victim> victims_;
   std::size_t at_ = 0, removed_ = 0;

@@ -129,7 +129,63 @@ TEST(Retention, ShortensTheJournalFromItsFrontAndNeverForTheDisk) {
   rules.journal.keep = 400 * kDay;
   EXPECT_THAT(chosen(files, rules, kNow, 1'000'000), ElementsAre("0:age"));
   rules.journal.most = 32;
-  EXPECT_THAT(chosen(files, rules), ElementsAre("0:age", "1:size", "2:age"));
+  EXPECT_THAT(chosen(files, rules), ElementsAre("0:age", "1:size"))
+      << "2 is not older than 1, whatever its clock said";
+}
+
+KeptFile ordered(KeptFile file, std::uint64_t order) {
+  file.order = order;
+  return file;
+}
+
+// A board without a clock dates what it writes 1970, or long after everything else.
+TEST(Retention, TellsByTheirOrderWhichAreTheOldestWhateverTheClockSaid) {
+  for (int days_old : {20'000, 1'000, -10'000}) {
+    SCOPED_TRACE(days_old);
+    std::vector<KeptFile> files = {
+        ordered(recording("outage", 40, days_old), 30), ordered(recording("before", 40, 20), 10),
+        ordered(recording("between", 40, 9), 20), ordered(file_of(Kind::transcript, "edge1", 40, 15), 15)};
+    RetentionRules rules;
+    rules.recordings.most = 80;
+    EXPECT_THAT(chosen(files, rules), ElementsAre("before:size"));
+    rules.recordings.most = 0;
+    EXPECT_THAT(chosen(files, rules, kNow, 81), ElementsAre("before:disk", "edge1:disk", "between:disk"));
+    rules.recordings.floor = 40;
+    EXPECT_THAT(chosen(files, rules, 0, 1'000'000), ElementsAre("before:disk", "edge1:disk", "between:disk"))
+        << "the newest is that of the outage";
+    rules.recordings.keep = 15 * kDay;
+    EXPECT_THAT(chosen(files, rules), ElementsAre("before:age"));
+  }
+}
+
+TEST(Retention, TakesADateThatIsNoneForThatOfTheNext) {
+  RetentionRules rules;
+  rules.recordings.keep = rules.transcripts.keep = rules.journal.keep = 90 * kDay;
+  for (Kind kind : {Kind::recording, Kind::transcript, Kind::journal}) {
+    for (int days_old : {20'000, -10'000}) {
+      KeptFile odd = ordered(file_of(kind, "edge1", 8, days_old), 1);
+      EXPECT_THAT(chosen({odd}, rules), IsEmpty());
+      EXPECT_THAT(chosen({odd, ordered(file_of(kind, "edge1", 8, 89), 2)}, rules), IsEmpty());
+      EXPECT_THAT(chosen({odd, ordered(file_of(kind, "edge1", 8, 91), 2)}, rules),
+                  ElementsAre("edge1:age", "edge1:age"));
+    }
+  }
+}
+
+TEST(Retention, HoldsNoFileBackForOneThatWasRedactedLater) {
+  std::vector<KeptFile> files = {recording("redacted", 8, 1), recording("b", 8, 91), recording("c", 8, 92)};
+  RetentionRules rules;
+  rules.recordings.keep = 90 * kDay;
+  EXPECT_THAT(chosen(files, rules), ElementsAre("b:age", "c:age"));
+}
+
+TEST(Retention, TakesWhatNoJournalTellsOfForOlderThanWhatOneDoesUnlessItCameNow) {
+  std::vector<KeptFile> files = {ordered(recording("now", 8, 20'000), KeptFile::kNewest),
+                                 ordered(recording("told", 8, 5), 7), recording("untold", 8, 1),
+                                 recording("untold too", 8, 2)};
+  RetentionRules rules;
+  EXPECT_THAT(chosen(files, rules, kNow, 1'000'000),
+              ElementsAre("untold too:disk", "untold:disk", "told:disk", "now:disk"));
 }
 
 // A state folder with files of all kinds.
