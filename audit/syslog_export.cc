@@ -24,7 +24,6 @@ using base::str;
 namespace {
 
 constexpr std::size_t kMostReasons = 16;  // told since it last worked
-constexpr milliseconds kReadAgain{5000};  // after the journal could not be read
 
 // What has been sent: confirmed once `end` bytes of the connection have arrived.
 struct Sent {
@@ -78,6 +77,7 @@ struct SyslogExport::State {
   void adopt(const std::optional<SyslogSettings>& wanted) {
     if (!wanted) {
       settings.reset();
+      loads.renew();
       trust.reset();
       drop();
       again.cancel();
@@ -85,13 +85,28 @@ struct SyslogExport::State {
       reasons.clear();
       return;
     }
-    Result<SyslogTrust> loaded = SyslogTrust::load(*wanted);
-    bool same = loaded && trust && settings == wanted && loaded->digest() == trust->digest();
-    settings = *wanted;
-    if (same) return;
+    if (settings != wanted) {  // what comes from now on is not for the old one
+      settings = *wanted;
+      trust.reset();
+      drop();
+      again.cancel();
+      wait = limits.again_least;
+    }
+    load();
+  }
+
+  // The files may lie on a card that blocks for seconds.
+  void load() {
+    loads.renew();
+    auto loaded = std::make_shared<std::optional<Result<SyslogTrust>>>();
+    blocking.run([loaded, wanted = *settings] { *loaded = SyslogTrust::load(wanted); },
+                 loads.wrap([this, loaded] { has_loaded(std::move(**loaded)); }));
+  }
+
+  void has_loaded(Result<SyslogTrust> loaded) {
+    if (loaded && trust && loaded->digest() == trust->digest()) return;
     trust.reset();
     drop();
-    wait = limits.again_least;
     if (!loaded) return failed(loaded.error());
     trust = std::move(*loaded);
     connect();
@@ -110,11 +125,7 @@ struct SyslogExport::State {
   void connect() {
     again.cancel();
     if (!settings) return;
-    if (!trust) {  // the files may be better by now
-      Result<SyslogTrust> loaded = SyslogTrust::load(*settings);
-      if (!loaded) return failed(loaded.error());
-      trust = std::move(*loaded);
-    }
+    if (!trust) return load();  // the files may be better by now
     SyslogLink::Calls calls;
     calls.up = [this] { up(); };
     calls.delivered = [this](std::uint64_t bytes) { delivered(bytes); };
@@ -127,14 +138,17 @@ struct SyslogExport::State {
     bool steady = link && link->is_up() && Clock::now() - up_since >= limits.steady;
     drop();
     trouble = error.what;
-    if (reasons.size() < kMostReasons && reasons.insert(trouble).second) {
-      base::log(str("syslog: ", trouble));
-      journal.note(Entry("syslog.down").with("server", settings->server).with("text", trouble));
-    }
+    tell_down(trouble);
     if (steady) wait = limits.again_least;
     std::uniform_int_distribution<long> jitter(0, wait.count() / 2);
     again.after(wait + milliseconds(jitter(random)), [this] { connect(); });
     wait = std::min(wait * 2, limits.again_most);
+  }
+
+  void tell_down(const std::string& why) {
+    if (reasons.size() >= kMostReasons || !reasons.insert(why).second) return;
+    base::log(str("syslog: ", why));
+    journal.note(Entry("syslog.down").with("server", settings->server).with("text", base::printable(why)));
   }
 
   void up() {
@@ -181,12 +195,14 @@ struct SyslogExport::State {
 
   void took(Result<SyslogSpool::Piece> piece) {
     if (!piece) {
-      trouble = piece.error().what;
-      if (reasons.size() < kMostReasons && reasons.insert(trouble).second)
-        base::log(str("syslog: ", trouble));
-      return read_again.after(kReadAgain, [this] { read_more(); });
+      read_trouble = piece.error().what;
+      tell_down(read_trouble);
+      return read_again.after(limits.read_again, [this] { read_more(); });
     }
-    read_trouble.clear();
+    if (!read_trouble.empty()) {
+      read_trouble.clear();
+      works = false;  // the next that arrives tells so
+    }
     bool nothing = piece->messages.empty() && piece->next == next && !piece->lost;
     next = piece->next;
     if (nothing) return;  // what is written is not to be seen yet; growth() tells
@@ -365,6 +381,7 @@ struct SyslogExport::State {
   base::Timer again, read_again, checkpoint_timer, position_timer;
   auth::Journal::Handle growth;
   base::Life life;
+  base::Life loads;  // of the trust that is being loaded
 };
 
 SyslogExport::SyslogExport(base::Loop& loop, base::Blocking& blocking, auth::Journal& journal,

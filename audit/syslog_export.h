@@ -28,6 +28,7 @@ class SyslogExport {
     base::milliseconds checkpoint_every{1000};
     std::chrono::seconds checkpoint_noted_every{3600};
     base::milliseconds position_every{1000};
+    base::milliseconds read_again{5000};  // after the journal's files could not be read
   };
 
   // Reads the position (a small file, for start-up). Loop, Blocking and Journal outlive it. `hostname` is
@@ -41,8 +42,8 @@ class SyslogExport {
   SyslogExport(const SyslogExport&) = delete;
   SyslogExport& operator=(const SyslogExport&) = delete;
 
-  // Begins, changes or ends the export, and reads the files that are named anew. Of the same settings and the
-  // same files the connection stays.
+  // Begins, changes or ends the export, and reads the files that are named anew, on a thread. Of the same
+  // settings and the same files the connection stays.
   void adopt(const std::optional<SyslogSettings>& settings);
 
   SyslogFigures figures() const;

@@ -24,10 +24,11 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kPiece = 16 * 1024;     // of one SSL_write: a TLS record
-constexpr std::size_t kAskAfter = 64 * 1024;  // bytes: the next KeyUpdate need not wait
-constexpr std::size_t kMostAsks = 64;         // KeyUpdates that are unanswered
-constexpr unsigned char kKeyUpdate = 24;      // RFC 8446, 4
+constexpr std::size_t kPiece = 16 * 1024;      // of one SSL_write: a TLS record
+constexpr std::size_t kAskAfter = 64 * 1024;   // bytes: the next KeyUpdate need not wait
+constexpr std::size_t kMostAsks = 64;          // KeyUpdates that are unanswered
+constexpr unsigned char kKeyUpdate = 24;       // RFC 8446, 4
+constexpr std::size_t kMostHeard = 64 * 1024;  // bytes, in the life of a connection
 
 std::uint64_t in_socket(SSL* ssl) { return BIO_number_written(SSL_get_wbio(ssl)); }
 
@@ -176,13 +177,19 @@ void SyslogLink::pump() {
   more();
 }
 
-// What the server says is not looked at (RFC 5425 has nothing for it to say); its end is.
+// What the server says is not looked at (RFC 5425 has nothing for it to say); its end is. One that goes on
+// and on is no collector, and would keep the loop.
 bool SyslogLink::read() {
   char bytes[4096];
   while (true) {
     ERR_clear_error();
     int got = SSL_read(ssl_.get(), bytes, sizeof bytes);
-    if (got > 0) continue;
+    if (got > 0) {
+      heard_ += static_cast<std::size_t>(got);
+      if (heard_ <= kMostHeard) continue;
+      fail("it sends more than a collector has to say");
+      return false;
+    }
     int error = SSL_get_error(ssl_.get(), got);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return true;
     return went_wrong(got, "read");

@@ -100,6 +100,7 @@ class SyslogLink {
   // The bytes before each unanswered KeyUpdate. The first answer is that of the first, or (one may stand for
   // several) of a later one: so nothing is taken for read that was not.
   std::deque<std::uint64_t> asks_;
+  std::size_t heard_ = 0;    // bytes of application data
   bool ask_unsent_ = false;  // the last of them is not in the socket yet
   unsigned answers_ = 0;     // seen, not looked at
   Time asked_at_, first_asked_at_;

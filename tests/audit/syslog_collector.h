@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <functional>
@@ -94,6 +95,7 @@ class Collector {
     // How many bytes of connection 0, 1 … are read before it is cut off by a reset.
     std::function<std::size_t(std::size_t)> reads = [](std::size_t) { return kAll; };
     bool speaks_tls = true, reads_nothing = false;
+    bool talks = false;  // on and on, and reads nothing
     bool answers =
         true;  // a KeyUpdate that asks for one, at once: OpenSSL by itself waits for its next write
     int least_version = 0, most_version = 0;  // 0: any
@@ -165,6 +167,10 @@ class Collector {
     return wait(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT);
   }
   void serve() {
+    sigset_t pipes;  // whoever it talks to may hang up
+    ::sigemptyset(&pipes);
+    ::sigaddset(&pipes, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipes, nullptr);
     while (wait(listener_.get(), POLLIN)) {
       base::Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!socket) continue;
@@ -194,6 +200,13 @@ class Collector {
     }
     if (manners_.reads_nothing) {
       wait(stop_.get(), POLLIN);
+      return true;
+    }
+    if (manners_.talks) {
+      const std::string words(4096, 'x');
+      int wrote = 1;
+      while (wrote > 0 || wait_for(ssl, wrote))
+        wrote = SSL_write(ssl, words.data(), static_cast<int>(words.size()));
       return true;
     }
     std::size_t left = manners_.reads(number);

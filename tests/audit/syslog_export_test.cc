@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "audit/syslog_spool.h"
 #include "tests/audit/syslog_collector.h"
@@ -16,6 +17,7 @@ using std::chrono::milliseconds;
 using test::Collector;
 using test::TestCa;
 using testing::HasSubstr;
+using testing::Not;
 
 // The numbers of the records among these messages, in their order.
 std::vector<std::uint64_t> numbers_of(const std::vector<std::string>& messages) {
@@ -36,7 +38,7 @@ class SyslogExportTest : public testing::Test {
  protected:
   SyslogExportTest() {
     limits_.again_least = limits_.again_most = milliseconds(5);
-    limits_.checkpoint_every = limits_.position_every = milliseconds(20);
+    limits_.checkpoint_every = limits_.position_every = limits_.read_again = milliseconds(20);
     limits_.link.ask = milliseconds(5);
     open();
   }
@@ -74,6 +76,38 @@ class SyslogExportTest : public testing::Test {
           return got.size() == journal_->written();
         },
         milliseconds(60'000));
+  }
+  // A life of the journal that was set aside: of its records, `from` to `to` are left.
+  void lose(std::size_t from, std::size_t to) {
+    note(50);
+    export_.reset();
+    journal_.reset();
+    disk_.reset();
+    std::string file = dir_ / "journal/000000000000.jsonl", left;
+    std::istringstream all(test::read_file(file));
+    std::string line;
+    for (std::size_t n = 0; n < to && std::getline(all, line); ++n) left += line + "\n";
+    test::write_file(file, left);
+    open();
+    ASSERT_NE(journal_->loss(), "");
+    std::string aside = dir_ / "journal.lost-1/000000000000.jsonl", rest;
+    ASSERT_EQ(test::read_file(aside), left);
+    if (from == 0) return;
+    std::istringstream kept(left);
+    for (std::size_t n = 0; std::getline(kept, line); ++n)
+      if (n >= from) rest += line + "\n";
+    std::filesystem::remove(aside);
+    test::write_file(base::str(dir_ / "journal.lost-1/00000000000", from, ".jsonl"), rest);
+  }
+  std::string origin() {
+    auto key = auth::NoteKey::parse(journal_->vkey());
+    return key ? key->name() : "";
+  }
+  // Of all that was sent until nothing waits.
+  std::vector<std::uint64_t> numbers_until_all(const Collector& collector) {
+    EXPECT_TRUE(test::run_until(loop_, [&] { return export_->figures().waiting == 0; }))
+        << export_->figures().trouble;
+    return numbers_of(test::messages_of(collector.all()));
   }
   std::string journal_text() {
     std::string text;
@@ -202,6 +236,66 @@ TEST_F(SyslogExportTest, GoesToAnotherCollectorAfterAReload) {
   }));
   export_->adopt(std::nullopt);
   EXPECT_EQ(export_->figures().server, "");
+}
+
+TEST_F(SyslogExportTest, GoesOnFromALifeThatWasSetAsideToTheNewOne) {
+  std::string old = origin();
+  lose(0, 10);
+  ASSERT_NE(origin(), old);
+  ASSERT_TRUE(write_position(dir_.path(), {old, 0}));
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  std::vector<std::uint64_t> numbers = numbers_until_all(collector);
+  ASSERT_GT(numbers.size(), 10u);
+  for (std::size_t i = 0; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], i < 10 ? i : i - 10);
+  EXPECT_EQ(export_->figures().lost, 0u);
+  EXPECT_THAT(journal_text(), Not(HasSubstr("\"syslog.lost\"")));
+  export_.reset();
+  EXPECT_EQ((*read_position(dir_.path()))->origin, origin());
+}
+
+TEST_F(SyslogExportTest, TellsWhatWasRemovedBeforeItWasSent) {
+  std::string old = origin();
+  lose(4, 10);
+  ASSERT_TRUE(write_position(dir_.path(), {old, 1}));
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  std::vector<std::uint64_t> numbers = numbers_until_all(collector);
+  ASSERT_GT(numbers.size(), 6u);
+  for (std::size_t i = 0; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], i < 6 ? i + 4 : i - 6);
+  EXPECT_EQ(export_->figures().lost, 3u);
+  note(1);
+  std::string text = journal_text();
+  EXPECT_EQ(test::count(text, "\"syslog.lost\""), 1u);
+  EXPECT_THAT(text, HasSubstr(base::str("\"origin\":\"", old, '"')));
+  EXPECT_THAT(text, HasSubstr("\"from\":1,"));
+  EXPECT_THAT(text, HasSubstr("\"to\":4,"));
+}
+
+TEST_F(SyslogExportTest, TellsThatALifeIsThereNoMore) {
+  ASSERT_TRUE(write_position(dir_.path(), {"board1/oobd/00000000/1", 7}));
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  begin(collector);
+  EXPECT_EQ(numbers_until_all(collector).front(), 0u);
+  note(1);
+  EXPECT_EQ(test::count(journal_text(), "\"syslog.lost\""), 1u);
+  EXPECT_THAT(journal_text(), HasSubstr("\"why\":\"the rest of that journal is not there any more\""));
+}
+
+TEST_F(SyslogExportTest, TellsThatTheJournalCantBeReadUntilItCan) {
+  note(5);
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  std::string file = dir_ / "journal/000000000000.jsonl";
+  std::filesystem::rename(file, dir_ / "away");
+  begin(collector);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return export_->figures().connected; }));
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !export_->figures().trouble.empty(); }));
+  EXPECT_THAT(export_->figures().trouble, HasSubstr("there is no journal"));
+  std::filesystem::rename(dir_ / "away", file);
+  ASSERT_TRUE(all_arrive(collector));
+  ASSERT_TRUE(test::run_until(loop_, [&] { return export_->figures().trouble.empty(); }));
+  ASSERT_TRUE(test::run_until(loop_, [&] { return test::count(journal_text(), "\"syslog.up\"") == 1; }));
+  EXPECT_EQ(test::count(journal_text(), "\"syslog.down\""), 1u);
 }
 
 TEST(SyslogPosition, IsReadBackAndRefusedWhenDamaged) {

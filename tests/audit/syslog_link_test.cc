@@ -183,6 +183,12 @@ TEST_F(SyslogLinkTest, DoesNotWaitForEverForAHandshake) {
   EXPECT_THAT(why(ca_.issue("logs.example.net"), manners), HasSubstr("handshake does not come to its end"));
 }
 
+TEST_F(SyslogLinkTest, LeavesACollectorThatTalksOnAndOn) {
+  Collector::Manners manners;
+  manners.talks = true;
+  EXPECT_THAT(why(ca_.issue("logs.example.net"), manners), HasSubstr("more than a collector has to say"));
+}
+
 TEST_F(SyslogLinkTest, SaysWhyNobodyAnswers) {
   std::string nobody;
   {
