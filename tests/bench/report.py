@@ -105,6 +105,27 @@ def bmcs(figures):
     ])
 
 
+def audit(figures):
+    def ratio(row):
+        return statistics.median(row["with"]) / statistics.median(row["without"])
+
+    recording = [[row["load"], row["text"], f"{statistics.median(row['without']):.4f}",
+                  f"{statistics.median(row['with']):.4f}", f"{ratio(row):.2f}"] for row in figures["recording"]]
+    search = []
+    for what, row in figures["search"]["asked"].items():
+        for who, runs in row.items():
+            median = medians(runs)
+            search.append([what, who, f"{median['wall_s']:.2f}", f"{median['cpu_s']:.2f}"])
+    return "\n".join([
+        "Recording, CPU seconds of the core per MB shown to an attached person:\n",
+        table(["consoles", "text", "not recorded", "recorded", "ratio"], recording),
+        "Commits of the journal, each on the disk, against a write and fdatasync of as much (in brackets: times that):\n",
+        f"```\n{figures['journal']}```\n",
+        f"Searching a transcript of {figures['search']['mb']:.0f} MB in the page cache (CPU: of the core, or of grep):\n",
+        table(["what is looked for", "by", "wall s", "CPU s"], search),
+    ])
+
+
 def markdown(figures):
     where = figures["machine"]
     parts = [f"Medians of {figures['runs']} runs on {where['cores']} cores of {where['cpu']}, Linux {where['kernel']}, "
@@ -121,4 +142,6 @@ def markdown(figures):
         parts.append("## BMCs\n\n" + bmcs(figures["bmcs"]))
     if "door" in figures:
         parts.append("## A door under attack from 1,000 addresses\n\n" + named(DOOR, figures["door"]))
+    if "audit" in figures:
+        parts.append("## The audit trail\n\n" + audit(figures["audit"]))
     return "\n".join(parts)
