@@ -101,10 +101,15 @@ void be_the_others(std::vector<Person>& people, const Load& load, int control) {
   ::fcntl(control, F_SETFL, 0);  // unlike the parent's end
   char byte = 'r';
   if (::read(control, &byte, 1) != 1) std::_Exit(1);  // all sessions are under way
+  // A recording is on the disk before anybody is greeted: that may take long.
+  std::vector<bool> greeted(people.size());
   for (auto quiet_since = base::Clock::now(); base::Clock::now() - quiet_since < kQuiet;) {
     ::poll(wait.data(), wait.size(), 50);
-    for (Person& person : people)
-      if (person.hear(buffer)) quiet_since = base::Clock::now();
+    for (std::size_t i = 0; i < people.size(); ++i) {
+      bool heard = people[i].hear(buffer);
+      greeted[i] = greeted[i] || heard;
+      if (heard || !greeted[i]) quiet_since = base::Clock::now();
+    }
   }
   for (Person& person : people) person.shown = 0;
   if (::write(control, &byte, 1) != 1 || ::read(control, &byte, 1) != 1) std::_Exit(1);
