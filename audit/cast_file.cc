@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "audit/library.h"
 
@@ -174,6 +175,28 @@ Result<RecoveredCast> recover_cast(const std::string& directory, const std::stri
   if (::fsync(file.get()) < 0 || ::fchmod(file.get(), 0400) < 0) return base::system_error(path);
   found.sha256 = base::hex(sum.digest());
   return found;
+}
+
+Result<std::string> set_aside(const std::string& directory, const std::string& id) {
+  std::string from = str(directory, "/", recording_path(id)), name = str("strange/", id, ".cast");
+  struct stat about {};
+  bool there = ::lstat(from.c_str(), &about) == 0;
+  if (!there && errno != ENOENT) return base::system_error(from);
+  bool taken = ::lstat(str(directory, "/", name).c_str(), &about) == 0;
+  if (!there) return taken ? name : std::string();
+  std::string to = name;
+  for (int number = 2; taken && number < kMostNames; ++number) {
+    to = str(name, ".", number);
+    taken = ::lstat(str(directory, "/", to).c_str(), &about) == 0;
+  }
+  if (taken) return fail(Fault::failed, str(directory, "/", name, ": no free name"));
+  Result<> made = make_folder(directory + "/strange");
+  if (!made) return made.error();
+  if (::rename(from.c_str(), str(directory, "/", to).c_str()) < 0) return base::system_error(from);
+  made = sync_folder(directory + "/strange");
+  if (made) made = sync_folder(parent_of(from));
+  if (!made) return made.error();
+  return to;
 }
 
 void forget_open(const std::string& directory, const std::string& id) {

@@ -54,5 +54,8 @@ struct RecoveredCast {
 // open/ID stays until forget_open(): until the journal has it.
 base::Result<RecoveredCast> recover_cast(const std::string& directory, const std::string& id);
 void forget_open(const std::string& directory, const std::string& id);
+// Moves the file to STATE/recordings/strange, as it is. Its path there below STATE/recordings, also where an
+// earlier call has moved it; empty: there is none. open/ID stays likewise.
+base::Result<std::string> set_aside(const std::string& directory, const std::string& id);
 
 }  // namespace oob::audit

@@ -1,13 +1,13 @@
 #include "audit/recorder.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "audit/cast_file.h"
 #include "audit/library.h"
+#include "audit/recovery.h"
 #include "base/log.h"
 
 namespace oob::audit {
@@ -49,7 +49,7 @@ struct Recorder::State {
   CastHeader header;
   base::Clock::time_point began = base::Clock::now();
   std::function<void(Result<>)> opened;
-  base::Timer patience;
+  base::Timer patience;  // with its file, and then until that is tried again
   CastEncoder encoder;
   std::string lines;                  // not yet handed over
   std::uint64_t output = 0;           // bytes of the console that they hold
@@ -60,7 +60,7 @@ struct Recorder::State {
   std::shared_ptr<Created> created;
   std::vector<CastMark> marks;    // of bytes that may not be synced
   std::vector<CastMark> syncing;  // that wait for a sync under way
-  bool dead = false;              // no file could be made
+  bool dead = false;              // no file could be made so far
   bool queued = false, in_batch = false, sync_runs = false, unsynced = false, want_mark = false;
   bool ended = false, close_noted = false, finished = false;
   int status = 0;
@@ -106,14 +106,15 @@ struct Recordings::State : std::enable_shared_from_this<Recordings::State> {
   std::string trouble, sync_trouble;
   std::uint64_t lost = 0;
   bool paused = false, alive = true;
+  std::size_t creating = 0;  // files
 
-  void recover();
   void create(const Each& one);
   void created(const Each& one);
+  void not_made(const Each& one, const std::string& why);
   void tell_opened(const Each& one, const Result<>& result);
   bool room(const Each& one, std::size_t size);
   void tell_gap(const Each& one);
-  void note_gap(const Each& one);
+  void note_gap(const Each& one, bool empty_too = false);
   // Adds lines by `write(lines)`.
   template <class Write>
   void add(const Each& one, Write write) {
@@ -143,39 +144,14 @@ struct Recordings::State : std::enable_shared_from_this<Recordings::State> {
 // --- beginning
 // ------------------------------------------------------------------------------------------------------
 
-void Recordings::State::recover() {
-  std::error_code error;
-  for (std::filesystem::directory_iterator each(directory + "/open", error), end; !error && each != end;
-       each.increment(error)) {
-    std::string id = each->path().filename().string();
-    if (!is_recording_id(id)) continue;
-    Result<RecoveredCast> found = recover_cast(directory, id);
-    if (!found) {
-      base::log(str("recordings: ", found.error().what));
-      continue;
-    }
-    if (found->size == 0) {
-      forget_open(directory, id);
-      continue;
-    }
-    auto size = static_cast<std::int64_t>(found->size);
-    journal.note(Entry("recording.recovered")
-                     .with("recording", id)
-                     .with("size", size)
-                     .with("cut", static_cast<std::int64_t>(found->cut)));
-    // It counts as open until the journal has it all.
-    journal.commit(Entry("recording.mark")
-                       .with("recording", id)
-                       .with("from", std::int64_t{0})
-                       .with("to", size)
-                       .with("sha256", found->sha256),
-                   [folder = directory, id](const Result<>& written) {
-                     if (written) forget_open(folder, id);
-                   });
-  }
-}
-
 void Recordings::State::create(const Each& one) {
+  if (creating == kMostCreating) {
+    loop.post([self = shared_from_this(), one] {
+      if (self->alive) self->not_made(one, "recordings: the disk does not answer");
+    });
+    return;
+  }
+  ++creating;
   one->named = std::make_shared<CastHeader>(one->header);
   one->created = std::make_shared<Recorder::State::Created>(std::shared_ptr<CastFile>());
   one->patience.after(auth::Journal::kPatience, [this, one = std::weak_ptr<Recorder::State>(one)] {
@@ -185,6 +161,7 @@ void Recordings::State::create(const Each& one) {
   syncer->run(
       [folder = directory, named = one->named, to = one->created] { *to = CastFile::create(folder, *named); },
       [self = shared_from_this(), one] {
+        --self->creating;
         if (self->alive) self->created(one);
       });
 }
@@ -192,19 +169,10 @@ void Recordings::State::create(const Each& one) {
 void Recordings::State::created(const Each& one) {
   Recorder::State::Created made = std::move(*one->created);
   one->created.reset();
-  if (!made) {
-    one->dead = true;
-    trouble = made.error().what;
-    std::uint64_t dropped = one->output;
-    lost += dropped;
-    held -= one->lines.size();
-    one->lines = {};
-    tell_opened(one, fail(Fault::journal, made.error().what));
-    if (one->ended) forget(one);
-    return;
-  }
+  if (!made) return not_made(one, made.error().what);
   one->file = *made;
   one->header.id = one->named->id;
+  if (std::exchange(one->dead, false) && one->ended) last_words(one);
   auto open = [this, one] {
     return entry(one, "recording.open")
         .with("device", one->header.device)
@@ -217,6 +185,24 @@ void Recordings::State::created(const Each& one) {
     self->tell_opened(one, written);
   });
   gather(one);
+}
+
+// Without a file the journal alone tells that there is a visit nobody records.
+void Recordings::State::not_made(const Each& one, const std::string& why) {
+  trouble = why;
+  std::uint64_t dropped = std::exchange(one->output, 0);
+  lost += dropped;
+  one->gap += dropped;
+  one->gap_to_note += dropped;
+  held -= one->lines.size();
+  one->lines = {};
+  tell_opened(one, fail(Fault::journal, why));
+  bool first = !std::exchange(one->dead, true);
+  if (first || one->ended || base::Clock::now() - one->gap_noted_at >= kMarkAfter) note_gap(one, first);
+  if (one->ended) return forget(one);
+  one->patience.after(kRetryAfter, [this, one = std::weak_ptr<Recorder::State>(one)] {
+    if (auto still = one.lock()) create(still);
+  });
 }
 
 void Recordings::State::tell_opened(const Each& one, const Result<>& result) {
@@ -244,11 +230,16 @@ void Recordings::State::tell_gap(const Each& one) {
   one->gap = 0;
 }
 
-void Recordings::State::note_gap(const Each& one) {
-  if (one->gap_to_note == 0 || one->header.id.empty()) return;
+void Recordings::State::note_gap(const Each& one, bool empty_too) {
+  if (one->gap_to_note == 0 && !empty_too) return;
   one->gap_noted_at = base::Clock::now();
-  journal.note(entry(one, "recording.gap")
-                   .with("bytes", static_cast<std::int64_t>(std::exchange(one->gap_to_note, 0))));
+  Entry gap = entry(one, "recording.gap");
+  if (!one->file) {
+    gap = Entry("recording.gap").with("device", one->header.device);
+    gap.with("session", static_cast<std::int64_t>(one->header.session));
+  }
+  gap.with("bytes", static_cast<std::int64_t>(std::exchange(one->gap_to_note, 0)));
+  journal.note(std::move(gap));
 }
 
 void Recordings::State::show(const Each& one, base::Bytes bytes, bool own) {
@@ -412,7 +403,10 @@ void Recordings::State::end(const Each& one) {
   one->opened = nullptr;
   one->patience.cancel();
   last_words(one);
-  if (one->dead) return forget(one);
+  if (one->dead && !one->created) {
+    note_gap(one);
+    return forget(one);
+  }
   gather(one);
 }
 
@@ -450,7 +444,7 @@ void Recordings::State::forget(const Each& one) {
 
 Recordings::Recordings(base::Loop& loop, base::Disk& disk, auth::Journal& journal, std::string directory)
     : state_(std::make_shared<State>(loop, disk, journal, std::move(directory))) {
-  state_->recover();
+  recover_recordings(journal, state_->directory);
 }
 
 Recordings::~Recordings() {
@@ -468,10 +462,12 @@ Recordings::~Recordings() {
     if (one->created && *one->created && **one->created) {
       one->file = **one->created;
       one->header.id = one->named->id;
+      one->dead = false;
       state.journal.note(state.entry(one, "recording.open")
                              .with("device", one->header.device)
                              .with("path", recording_path(one->header.id)));
     }
+    if (!one->file) state.note_gap(one);
     if (!one->file || one->finished) continue;
     if (!one->ended) state.last_words(one);
     if (Result<> written = one->file->append(one->lines); !written) {

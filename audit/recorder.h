@@ -27,11 +27,12 @@ class Recordings {
   static constexpr base::milliseconds kFlushAfter{100};
   static constexpr std::size_t kFlushBytes = 64 * 1024;  // of one recording: handed over at once
   static constexpr base::milliseconds kSyncEvery{5000};
-  static constexpr base::milliseconds kRetryAfter{1000};  // a write that failed
+  static constexpr base::milliseconds kRetryAfter{1000};  // a write that failed, or a file that can't be made
+  static constexpr std::size_t kMostCreating = 200;       // files at once that the disk has not made yet
   static constexpr std::chrono::seconds kLastTry{10};     // for what is left of one that has ended
 
-  // First ends what a crash left open (docs/formats.md, "Recordings"); blocks, for start-up. Journal, Disk
-  // and Loop outlive it and its Recorders.
+  // First ends what a crash left open (audit/recovery.h); blocks, for start-up. Journal, Disk and Loop
+  // outlive it and its Recorders.
   Recordings(base::Loop& loop, base::Disk& disk, auth::Journal& journal, std::string directory);
   // Closes all that are live; blocks until they are on the disk. No Recorder may be left.
   ~Recordings();
@@ -40,7 +41,8 @@ class Recordings {
 
   // Begins one. The header's id and started are filled in. What comes from the console may be given to it at
   // once; `opened` tells, never from inside begin() and within Journal::kPatience, when `recording.open` is
-  // on the disk, or why it can't be (Fault::journal). Then it is still recorded what can be.
+  // on the disk, or why it can't be (Fault::journal). Then it is still recorded what can be: a file that
+  // can't be made is tried again as long as the visit lasts.
   std::unique_ptr<Recorder> begin(CastHeader header, std::function<void(base::Result<>)> opened);
 
   const std::string& directory() const;

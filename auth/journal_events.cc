@@ -55,6 +55,7 @@ const std::vector<JournalEvent>& journal_events() {
       {"recording.mark", "the hash of a part of a recording"},
       {"recording.open", "a recording begins"},
       {"recording.recovered", "a recording that a crash left open was ended"},
+      {"recording.strange", "a file that the journal knows no recording of was moved aside"},
       {"redaction", "text in a recording is about to be hidden"},
       {"reload", "the configuration was read again"},
       {"reload.failed", "it could not be"},

@@ -359,6 +359,115 @@ TEST(Recorder, TellsThatItCantBegin) {
   EXPECT_FALSE(daemon.recordings->trouble().empty());
 }
 
+TEST(Recorder, BeginsLaterWhereItsFileCantBeMadeYet) {
+  TempDir folder;
+  Daemon daemon(folder.path());
+  test::write_file(folder / "recordings", "no folder");
+  bool answered = false;
+  std::unique_ptr<Recorder> recorder = daemon.recordings->begin(header(), [&](Result<>) { answered = true; });
+  recorder->device("hello");
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return answered; }));
+  // The journal tells of the visit although it has no recording.
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return !records(folder.path(), "recording.gap").empty(); }));
+  boost::json::object gap = records(folder.path(), "recording.gap")[0];
+  EXPECT_EQ(gap.at("device").as_string(), "edge1");
+  EXPECT_EQ(gap.at("session").as_int64(), 17);
+  EXPECT_EQ(gap.at("bytes").as_int64(), 5);
+  EXPECT_FALSE(gap.contains("recording"));
+  recorder->device("again");
+  std::filesystem::remove(folder / "recordings");
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return !recorder->id().empty(); }));
+  std::string id = recorder->id();
+  recorder->device("now");
+  recorder.reset();
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return daemon.closed(id); }));
+  daemon.stop();
+  Played played = play(daemon.path(id));
+  EXPECT_EQ(played.device, "now");
+  EXPECT_EQ(played.events, "e{\"ev\":\"gap\",\"bytes\":10}\ne{\"ev\":\"close\",\"status\":0}\n");
+  EXPECT_EQ(records(folder.path(), "recording.open").size(), 1u);
+  EXPECT_EQ(covered(folder.path(), id), std::filesystem::file_size(daemon.path(id)));
+}
+
+TEST(Recorder, LeavesNothingOfAVisitWhoseFileWasNeverMade) {
+  TempDir folder;
+  Daemon daemon(folder.path());
+  test::write_file(folder / "recordings", "no folder");
+  bool answered = false;
+  std::unique_ptr<Recorder> recorder = daemon.recordings->begin(header(), [&](Result<>) { answered = true; });
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return answered; }));
+  recorder->device("hello");
+  EXPECT_EQ(daemon.recordings->live(), 1u);
+  recorder.reset();
+  EXPECT_EQ(daemon.recordings->live(), 0u);
+  daemon.stop();
+  std::vector<boost::json::object> gaps = records(folder.path(), "recording.gap");
+  ASSERT_EQ(gaps.size(), 2u);
+  EXPECT_EQ(gaps[0].at("bytes").as_int64(), 0);
+  EXPECT_EQ(gaps[1].at("bytes").as_int64(), 5);
+}
+
+TEST(Recorder, HasSoManyFilesMadeAtOnceAndNoMore) {
+  TempDir folder;
+  Daemon daemon(folder.path());
+  std::vector<std::unique_ptr<Recorder>> many;
+  std::size_t opened = 0;
+  for (std::size_t i = 0; i < Recordings::kMostCreating; ++i)
+    many.push_back(daemon.recordings->begin(header(i), [&](const Result<>& r) { opened += r.has_value(); }));
+  std::optional<Result<>> answer;
+  many.push_back(daemon.recordings->begin(header(9999), [&](Result<> r) { answer = r; }));
+  EXPECT_FALSE(answer);
+  ASSERT_TRUE(run_until(daemon.loop, [&] { return answer.has_value(); }));
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().fault, Fault::journal);
+  ASSERT_TRUE(run_until(
+      daemon.loop, [&] { return opened == Recordings::kMostCreating && !many.back()->id().empty(); },
+      base::milliseconds(20'000)));
+}
+
+// The journal of an earlier run, which opened a recording.
+void open_in_journal(const std::string& state, const std::string& id, int records_behind = 0) {
+  base::Loop loop;
+  base::Disk disk(loop);
+  std::unique_ptr<auth::Journal> journal = std::move(*auth::Journal::open(loop, disk, state));
+  bool done = false;
+  journal->commit(auth::Entry("recording.open").with("recording", id), [&](const Result<>&) { done = true; });
+  ASSERT_TRUE(run_until(loop, [&] { return done; }));
+  for (int i = 0; i < records_behind; ++i) journal->note(auth::Entry("detach"));
+}
+
+TEST(Recordings, MoveAsideWhatTheJournalDoesNotKnow) {
+  TempDir folder;
+  CastHeader known = header(1), forged = header(2);
+  known.started = forged.started = 1'795'363'391'123'456;
+  std::string recordings = folder / "recordings";
+  Result<std::shared_ptr<CastFile>> one = CastFile::create(recordings, known),
+                                    two = CastFile::create(recordings, forged);
+  ASSERT_TRUE(one && two);
+  test::write_file(recordings + "/open/20261122-160311-3", "");  // and no file at all
+  test::write_file(recordings + "/open/notes", "not an id");
+  open_in_journal(folder.path(), known.id, 5);
+  std::string text = read_file(str(recordings, "/", recording_path(forged.id)));
+  Daemon daemon(folder.path());
+  ASSERT_TRUE(run_until(daemon.loop, [&] {
+    return daemon.closed(known.id) && daemon.closed(forged.id) && daemon.closed("20261122-160311-3");
+  }));
+  std::vector<boost::json::object> told = records(folder.path(), "recording.strange");
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].at("recording").as_string(), forged.id);
+  EXPECT_EQ(told[0].at("path").as_string(), str("strange/", forged.id, ".cast"));
+  EXPECT_EQ(read_file(str(recordings, "/strange/", forged.id, ".cast")), text);
+  EXPECT_EQ(records(folder.path(), "recording.recovered").size(), 1u);
+  EXPECT_EQ(covered(folder.path(), known.id), std::filesystem::file_size(daemon.path(known.id)));
+  for (const boost::json::object& mark : records(folder.path(), "recording.mark"))
+    EXPECT_NE(mark.at("recording").as_string(), forged.id);
+  EXPECT_EQ(list_recordings(recordings, 0)->size(), 1u);
+  // The name is free again, and what is aside is kept.
+  ASSERT_TRUE(CastFile::create(recordings, forged));
+  EXPECT_EQ(*set_aside(recordings, forged.id), str("strange/", forged.id, ".cast.2"));
+  EXPECT_EQ(*set_aside(recordings, "20261122-160311-4"), "");
+}
+
 TEST(Recordings, EndWhatACrashLeftOpenAtEveryByte) {
   std::string text = header().line();
   std::size_t head = text.size();
@@ -373,6 +482,7 @@ TEST(Recordings, EndWhatACrashLeftOpenAtEveryByte) {
     std::filesystem::create_directories(recordings + "/open");
     test::write_file(path, text.substr(0, size));
     test::write_file(recordings + "/open/" + id, "");
+    open_in_journal(folder.path(), id);
     {
       Daemon daemon(folder.path());
       ASSERT_TRUE(run_until(daemon.loop, [&] { return daemon.closed(id); }));
