@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
+#include <set>
 
 #include "audit/verify_files.h"
 #include "audit/verify_journal.h"
@@ -18,63 +18,70 @@ namespace {
 
 constexpr std::string_view kLost = "journal.lost-";
 
-// The lives that ended in a loss, in order of their numbers, and then the newest.
-std::vector<std::string> folders(const std::string& state) {
-  std::vector<std::pair<std::uint64_t, std::string>> lost;
+std::set<std::string> lost_folders(const std::string& state) {
+  std::set<std::string> lost;
   std::error_code none;
   for (std::filesystem::directory_iterator at(state, none), end; at != end; at.increment(none)) {
     std::string name = at->path().filename().string();
-    std::uint64_t life = 0;
-    if (name.starts_with(kLost) && base::parse_number(std::string_view(name).substr(kLost.size()), life))
-      lost.emplace_back(life, name);
+    if (name.starts_with(kLost)) lost.insert(std::move(name));
   }
-  std::sort(lost.begin(), lost.end());
-  std::vector<std::string> all;
-  for (const auto& [life, name] : lost) all.push_back(name);
-  all.emplace_back("journal");
-  return all;
+  return lost;
 }
 
-// That each lost life is the one that a later one tells of, as it tells it.
-void check_chain(const std::map<std::string, std::unique_ptr<Life>>& lives, VerifyReport& report) {
-  std::map<std::string, std::string> told;  // folder: by which one
-  for (const auto& [folder, life] : lives) {
-    if (!life->begin()) continue;
-    const std::string* kept = life->begin()->text("kept");
-    if (!kept) continue;
-    std::string place = folder + "/000000000000.jsonl:1";
-    auto before = lives.find(*kept);
-    told[*kept] = folder;
-    auto wrong = [&](Kind kind, const std::string& text) { report.add({kind, place, 0, text}); };
-    const std::string* why = life->begin()->text("why");
-    wrong(Kind::note, str("a new life began here: ", why ? base::printable(*why) : "nothing tells why"));
-    if (before == lives.end()) {
-      wrong(Kind::missing, str(base::printable(*kept, 60), ", the life before this, is missing"));
-      continue;
+// What a life's first record says of the life before it. Empty: nothing.
+std::optional<LostLife> told_by(const std::string& state, const std::string& folder) {
+  Result<std::unique_ptr<auth::JournalReader>> reader = auth::JournalReader::open(str(state, "/", folder));
+  std::string line;
+  auth::JournalReader::Place place;
+  if (!reader || (*reader)->first() > 0) return {};
+  Result<bool> there = (*reader)->next(line, place);
+  if (!there || !*there) return {};
+  Result<auth::Record> begin = auth::Record::parse(line);
+  const std::string* kept = begin ? begin->text("kept") : nullptr;
+  if (!kept || !kept->starts_with(kLost) || kept->find('/') != kept->npos) return {};
+  LostLife lost{*kept, str(folder, "/", place.file, ":1"), "", "", "", 0};
+  if (const std::string* why = begin->text("why")) lost.why = base::printable(*why);
+  const std::string *origin = begin->text("previous"), *root = begin->text("lost_root");
+  std::optional<std::int64_t> size = begin->number("lost_size");
+  if (origin && root && size && *size > 0 && unbase64(*root, lost.root)) {
+    lost.origin = *origin;
+    lost.size = static_cast<std::uint64_t>(*size);
+  }
+  return lost;
+}
+
+// The lives before the newest, as they tell of each other: the oldest first. The records of a folder of which
+// none tells could be anybody's, and are not looked at.
+std::vector<LostLife> lost_lives(const std::string& state, VerifyReport& report) {
+  std::vector<LostLife> chain;
+  std::set<std::string> untold = lost_folders(state);
+  while (std::optional<LostLife> lost = told_by(state, chain.empty() ? "journal" : chain.back().folder)) {
+    report.add({Kind::note, lost->by, 0,
+                str("a new life began here: ", lost->why.empty() ? "nothing tells why" : lost->why)});
+    if (untold.erase(lost->folder) == 0) {
+      report.add({Kind::missing, lost->by, 0,
+                  str(base::printable(lost->folder, 60), ", the life before this, is missing")});
+      break;
     }
-    const Life& lost = *before->second;
-    const std::string* previous = life->begin()->text("previous");
-    const std::string* root = life->begin()->text("lost_root");
-    std::optional<std::int64_t> size = life->begin()->number("lost_size");
-    if (!lost.written() && !previous && !root && !size) continue;  // it had no checkpoint to tell of
-    if (!lost.written() || !previous || *previous != lost.written()->origin || !root || !size ||
-        str(*size, " ", *root) != lost.written()->brief())
-      wrong(Kind::altered, str("tells of another end of ", *kept, " than it has"));
+    chain.push_back(std::move(*lost));
   }
-  auto newest = lives.find("journal");
-  bool begun = newest != lives.end() && newest->second->begin();
-  for (const auto& [folder, life] : lives)
-    if (folder != "journal" && !told.contains(folder))
-      report.add({begun ? Kind::altered : Kind::note, folder, std::nullopt,
-                  begun ? "no later life tells of it" : "what told of it is older than what is left"});
+  for (const std::string& folder : untold)
+    report.add({Kind::altered, base::printable(folder, 100), std::nullopt, "no later life tells of it"});
+  std::reverse(chain.begin(), chain.end());
+  return chain;
 }
 
-void judge_anchors(const std::vector<Anchor>& anchors, VerifyReport& report) {
+void judge_anchors(const VerifyOptions& options, const std::vector<Anchor>& anchors, VerifyReport& report) {
   report.anchors = anchors.size();
+  std::string all = "what is remembered";
+  if (anchors.empty() && !options.anchor_text.empty())
+    report.add({Kind::missing, all, std::nullopt, "has no checkpoint in it"});
+  bool only_old = true;
   for (const Anchor& anchor : anchors) {
     if (anchor.fits) ++report.anchors_matched;
-    if (anchor.fits || anchor.size == 0) continue;
-    std::string place = "what is remembered of " + std::to_string(anchor.size) + " records";
+    only_old = only_old && anchor.too_old && !anchor.fits;
+    if (anchor.fits) continue;
+    std::string place = str(all, " of ", anchor.size, " records");
     if (anchor.too_old) {
       report.add({Kind::note, place, std::nullopt, "is of records that were removed as being old"});
     } else if (anchor.size > report.records) {
@@ -83,6 +90,10 @@ void judge_anchors(const std::vector<Anchor>& anchors, VerifyReport& report) {
       report.add({Kind::altered, place, std::nullopt, "is not what these records are"});
     }
   }
+  if (only_old && !anchors.empty())
+    report.add(
+        {Kind::missing, all, std::nullopt,
+         "is all older than the records that are left: nothing of it is in them, so they may be anybody's"});
 }
 
 }  // namespace
@@ -91,34 +102,35 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   VerifyReport report;
   report.keys_given = !options.keys.empty();
   std::vector<Anchor> anchors = find_anchors(options.anchor_text);
+  std::erase_if(anchors, [](const Anchor& anchor) { return anchor.size == 0; });  // proves nothing
   BoundFiles files(options, report);
-  std::map<std::string, std::unique_ptr<Life>> lives;
-  bool trusted = true;
-  for (const std::string& folder : folders(options.state)) {
-    auto life = std::make_unique<Life>(
-        options, report, anchors, folder,
-        [&](const auth::Record& record, const std::string& place) { files.add(record, place); });
-    Result<> checked = life->check();
-    if (!checked && folder == "journal") return checked.error();
+  auto take = [&](const auth::Record& record, const std::string& place, bool sealed) {
+    files.add(record, place, sealed);
+  };
+  report.trusted = report.keys_given;
+  for (const LostLife& lost : lost_lives(options.state, report)) {
+    Life life(options, report, anchors, lost.folder, &lost, take);
+    Result<> checked = life.check();
     if (!checked) {
       if (options.progress && !options.progress(0, 0, "journal")) return checked.error();
-      report.add({Kind::missing, folder, std::nullopt, checked.error().what});
+      report.add({Kind::missing, lost.folder, std::nullopt, checked.error().what});
     }
-    if (life->first() > 0) files.pruned();
-    trusted = trusted && (life->trusted() || !life->sealed());
+    if (life.first() > 0 && life.oldest()) files.pruned(*life.oldest());
+    report.trusted = report.trusted && life.trusted();
     ++report.lives;
-    if (folder == "journal") {
-      report.origin = life->origin();
-      report.vkey = life->vkey();
-      report.newest = life->newest();
-      report.unsealed = life->unsealed();
-    }
-    lives.emplace(folder, std::move(life));
   }
-  report.trusted = report.keys_given && trusted;
-  check_chain(lives, report);
-  judge_anchors(anchors, report);
-  Result<> checked = files.check();
+  Life life(options, report, anchors, "journal", nullptr, take);
+  Result<> checked = life.check();
+  if (!checked) return checked.error();
+  if (life.first() > 0 && life.oldest()) files.pruned(*life.oldest());
+  report.trusted = report.trusted && life.trusted();
+  ++report.lives;
+  report.origin = life.origin();
+  report.vkey = life.vkey();
+  report.newest = life.newest();
+  report.unsealed = life.unsealed();
+  judge_anchors(options, anchors, report);
+  checked = files.check();
   if (!checked) return checked.error();
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const Finding& a, const Finding& b) { return a.fault() && !b.fault(); });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "audit/verify_files.h"
 #include "auth/journal_events.h"
 
 namespace oob::audit {
@@ -19,8 +20,11 @@ using Kind = Finding::Kind;
 
 namespace {
 
-// docs/formats.md, "Seal of the journal": 16 records and those of a second may wait for a checkpoint.
-constexpr std::uint64_t kMostUnsealed = 16;
+// docs/formats.md, "Seal of the journal": 16 records and those of a second may wait for a checkpoint, and
+// never more than so many together, whatever time they claim to be of.
+constexpr std::uint64_t kMostUnsealed = 16, kMostLate = 4096;
+// What a checkpoint takes at the most that the daemon is writing just now.
+constexpr std::uint64_t kMostTornNote = 1024;
 constexpr std::int64_t kSealAfter = 1'000'000;  // microseconds
 constexpr std::int64_t kStep = 500'000;         // microseconds that the clock may be off unsaid
 constexpr std::uint64_t kProgressEvery = 1024;  // records
@@ -31,12 +35,13 @@ constexpr std::string_view kBegin = "journal.begin";
 }  // namespace
 
 Life::Life(const VerifyOptions& options, VerifyReport& report, std::vector<Anchor>& anchors,
-           std::string folder, Taker record)
+           std::string folder, const LostLife* lost, Taker record)
     : options_(options),
       report_(report),
       anchors_(anchors),
       folder_(std::move(folder)),
       path_(str(options.state, "/", folder_)),
+      lost_(lost),
       record_(std::move(record)),
       checkpoints_(path_ + "/checkpoints") {}
 
@@ -116,6 +121,7 @@ Result<> Life::resume() {
     if (!right || !resumed)
       find(Kind::altered, "the tree of what was removed is none of that many records", &place);
     take_key(record->text("vkey"), place);
+    resumed_by_ = place.n;
     find(Kind::note, str("records before ", first_, " were removed as being old"), &place);
     return {};
   }
@@ -154,15 +160,15 @@ void Life::judge(const std::string& line, const Place& place) {
         take_key(record->text("vkey"), place);
         const std::string* origin = record->text("origin");
         if (!origin || *origin != origin_) find(Kind::altered, "its origin is not its key's", &place);
-        begin_ = *record;
-      } else if (folder_ != "journal" && !checkpoints_.there() && record->ev != kBegin) {
+      } else if (lost_ && lost_->size == 0 && !checkpoints_.there() && record->ev != kBegin) {
         sealed_ = false;
       } else {
         find(Kind::altered, "is not the journal.begin that a journal begins with", &place);
       }
     }
     sessions(*record, place);
-    record_(*record, at(place));
+    if (BoundFiles::concerns(*record)) waiting_.emplace_back(*record, at(place));
+    if (!oldest_) oldest_ = *record;
   }
   tree_.add(line);
   ++report_.records;
@@ -228,6 +234,10 @@ void Life::meet(const Place& place) {
     sign(*note, place);
     checkpoints_.take();
   }
+  if (lost_ && lost_->size == tree_.size() && lost_->origin == origin_ && lost_->root == tree_.root()) {
+    proven_ = true;
+    release(true);
+  }
   auto anchor = std::lower_bound(anchors_.begin(), anchors_.end(), tree_.size(),
                                  [](const Anchor& one, std::uint64_t size) { return one.size < size; });
   if (anchor == anchors_.end() || anchor->size != tree_.size()) return;
@@ -239,7 +249,6 @@ void Life::meet(const Place& place) {
 void Life::sign(const SignedNote& note, const Place& place) {
   const Checkpoint& checkpoint = note.checkpoint;
   ++report_.checkpoints;
-  written_ = checkpoint;
   // Of what retention removed, maybe with the key before; a later one holds that too.
   if (first_ > 0 && checkpoint.size <= first_) return;
   Finding finding{Kind::altered, str(folder_, "/checkpoints: no. ", checkpoints_.number() + 1), std::nullopt,
@@ -267,6 +276,12 @@ void Life::sign(const SignedNote& note, const Place& place) {
   newest_ = checkpoint;
   sealed_size_ = checkpoint.size;
   if (std::find(options_.keys.begin(), options_.keys.end(), *key_) != options_.keys.end()) trusted_ = true;
+  if (!lost_) release(true);
+}
+
+void Life::release(bool sealed) {
+  for (const auto& [record, place] : waiting_) record_(record, place, sealed);
+  waiting_.clear();
 }
 
 void Life::finish(const Place& place) {
@@ -275,7 +290,6 @@ void Life::finish(const Place& place) {
     bool signed_here = key_ && note->verify(*key_);
     for (; (note = checkpoints_.peek()); checkpoints_.take()) {
       ++report_.checkpoints;
-      written_ = note->checkpoint;
       most = std::max(most, note->checkpoint.size);
     }
     find(Kind::missing,
@@ -284,25 +298,48 @@ void Life::finish(const Place& place) {
              signed_here ? "" : " (or the checkpoints are not of this journal)"),
          tree_.size() > first_ ? &place : nullptr);
   }
-  if (std::uint64_t left = checkpoints_.left(); left > 0 && !options_.daemon)
+  if (std::uint64_t left = checkpoints_.left(); left > (options_.daemon ? kMostTornNote : 0))
     report_.add({Kind::altered, folder_ + "/checkpoints", std::nullopt,
                  str("after ", checkpoints_.number(), " checkpoints come ", left, " bytes that are none",
                      checkpoints_.fault().empty() ? "" : ": ", checkpoints_.fault())});
   if (!sealed_) {
     find(Kind::note, "was written before there was a seal, and proves nothing");
-  } else if (!checkpoints_.there() && !options_.daemon) {
-    find(Kind::missing, "has no checkpoints");
+  } else if (!checkpoints_.there() || (!newest_ && !differs_)) {
+    find(Kind::missing, checkpoints_.there() ? "has no checkpoint that fits" : "has no checkpoints");
   }
-  std::uint64_t late = unsealed() - std::min<std::uint64_t>(unsealed(), recent_.size());
-  if (sealed_ && late > kMostUnsealed && !differs_ && !options_.daemon)
-    find(Kind::unsealed,
-         str("the last ", unsealed(), " records have no checkpoint; a crash leaves so at most ",
-             kMostUnsealed, ", and those of one second"),
-         &place);
-  if (sealed_ && !options_.keys.empty() && !trusted_)
+  judge_tail(place);
+  if (lost_) judge_lost();
+  if (!options_.keys.empty() && !trusted_)
     find(Kind::altered, str("no key that was given signed it; its own is ", vkey()));
   for (Anchor& anchor : anchors_)
     if (anchor.size < first_ && (anchor.origin.empty() || anchor.origin == origin_)) anchor.too_old = true;
+  release(false);
+}
+
+// The last records, which no checkpoint holds.
+void Life::judge_tail(const Place& place) {
+  std::uint64_t late = unsealed() - std::min<std::uint64_t>(unsealed(), recent_.size());
+  bool many = late > kMostUnsealed || unsealed() > kMostLate;
+  if (sealed_ && many && !differs_ && !options_.daemon)
+    find(Kind::unsealed,
+         str("the last ", unsealed(), " records have no checkpoint; a crash leaves so at most ",
+             kMostUnsealed, ", and those of one second, and never more than ", kMostLate),
+         &place);
+  if (resumed_by_ && *resumed_by_ >= sealed_size_ && sealed_)
+    find(Kind::unsealed,
+         str("records before ", first_, " are missing, and the retention that tells why (record ",
+             *resumed_by_, ") has no checkpoint"));
+}
+
+void Life::judge_lost() {
+  if (lost_->size == 0)
+    return find(Kind::note,
+                str("nothing proves what it holds: ", lost_->by, " knows of no checkpoint of it"));
+  if (proven_ && (!newest_ || newest_->size == lost_->size)) return;
+  bool fewer = !proven_ && lost_->size > tree_.size();
+  report_.add({fewer ? Kind::missing : Kind::altered, lost_->by, 0,
+               str("tells of another end of ", folder_, " than it has: of ", lost_->size, " records",
+                   fewer ? str(", of which the last ", lost_->size - tree_.size(), " are missing") : "")});
 }
 
 }  // namespace oob::audit
