@@ -55,7 +55,7 @@ int run_verify(const std::string& directory, const std::string& key, const std::
   if (!anchor.empty()) {
     Result<std::string> text = read(anchor);
     if (!text) return unread(text.error().what);
-    options.anchor_text = std::move(*text);
+    options.anchor_text = *text + "\n";  // an empty file remembers nothing, and that is a fault too
   }
   std::string shown;
   if (::isatty(STDERR_FILENO))
