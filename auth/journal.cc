@@ -519,8 +519,7 @@ void Journal::drop_oldest(base::Blocking& blocking, std::function<void(Result<>)
                       if (state->alive) drop->done(drop->removed);
                     });
   };
-  auto cut = [state = state_, &blocking, drop, remove](Result<> written) {
-    if (!written) return drop->done(written);
+  auto cut = [state = state_, &blocking, drop, remove] {
     blocking.run(
         [files = state->files, folder = state->state + "/journal", upto = state->progress.notes_bytes, drop] {
           drop->cut = JournalWriter::cut_notes(*files, folder, drop->to, upto);
@@ -533,7 +532,14 @@ void Journal::drop_oldest(base::Blocking& blocking, std::function<void(Result<>)
                [state = state_, drop, cut] {
                  if (!state->alive) return;
                  if (!drop->record) return drop->done(drop->record.error());
-                 state->commit(std::move(*drop->record), cut);
+                 // A verifier believes only a retention that a checkpoint holds.
+                 state->commit(std::move(*drop->record), [state, drop, cut](Result<> written) {
+                   if (!written) return drop->done(written);
+                   state->seal([drop, cut](const Result<Checkpoint>& sealed) {
+                     if (!sealed) return drop->done(sealed.error());
+                     cut();
+                   });
+                 });
                });
 }
 
