@@ -178,7 +178,7 @@ Result<RecoveredCast> recover_cast(const std::string& directory, const std::stri
 }
 
 Result<std::string> set_aside(const std::string& directory, const std::string& id) {
-  std::string from = str(directory, "/", recording_path(id)), name = str("strange/", id, ".cast");
+  std::string from = str(directory, "/", recording_path(id)), name = str("strange/", id);
   struct stat about {};
   bool there = ::lstat(from.c_str(), &about) == 0;
   if (!there && errno != ENOENT) return base::system_error(from);

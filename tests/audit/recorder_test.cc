@@ -455,8 +455,8 @@ TEST(Recordings, MoveAsideWhatTheJournalDoesNotKnow) {
   std::vector<boost::json::object> told = records(folder.path(), "recording.strange");
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].at("recording").as_string(), forged.id);
-  EXPECT_EQ(told[0].at("path").as_string(), str("strange/", forged.id, ".cast"));
-  EXPECT_EQ(read_file(str(recordings, "/strange/", forged.id, ".cast")), text);
+  EXPECT_EQ(told[0].at("path").as_string(), str("strange/", forged.id));
+  EXPECT_EQ(read_file(str(recordings, "/strange/", forged.id)), text);
   EXPECT_EQ(records(folder.path(), "recording.recovered").size(), 1u);
   EXPECT_EQ(covered(folder.path(), known.id), std::filesystem::file_size(daemon.path(known.id)));
   for (const boost::json::object& mark : records(folder.path(), "recording.mark"))
@@ -464,7 +464,7 @@ TEST(Recordings, MoveAsideWhatTheJournalDoesNotKnow) {
   EXPECT_EQ(list_recordings(recordings, 0)->size(), 1u);
   // The name is free again, and what is aside is kept.
   ASSERT_TRUE(CastFile::create(recordings, forged));
-  EXPECT_EQ(*set_aside(recordings, forged.id), str("strange/", forged.id, ".cast.2"));
+  EXPECT_EQ(*set_aside(recordings, forged.id), str("strange/", forged.id, ".2"));
   EXPECT_EQ(*set_aside(recordings, "20261122-160311-4"), "");
 }
 
