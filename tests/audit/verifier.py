@@ -13,7 +13,6 @@ def signed(text, vkey, signature):
     try: Ed25519PublicKey.from_public_bytes(base64.b64decode(public)[1:]).verify(raw[4:], text.encode())
     except cryptography.exceptions.InvalidSignature: return False
     return b64(bytes.fromhex(key_id) + raw[4:]) == signature
-
 def life(folder):
     lines, mine, paths, seal = [], [], sorted((STATE / folder).glob("*.jsonl")), STATE / folder / "checkpoints"
     for path in paths:  # a crash may tear the last line of the last file
@@ -46,8 +45,8 @@ def life(folder):
     turns = {r["n"] + 1 for r in mine if r["ev"] == "key.rotate" and r["n"] < sealed}
     check(turns <= {int(note[3]) for note in notes}, folder, "a key.rotate has no checkpoint")
     late = [r for r in mine[sealed - first:] if r["boot"] != mine[-1]["boot"] or mine[-1]["mono"] - r["mono"] > 10**6]
-    check(len(late) <= 16 and trusted, folder, "lacks checkpoints, or one by a key that is trusted")
-    records.extend(mine)
+    check(len(late) <= 16 and size - sealed <= 4096 and trusted, folder, "lacks checkpoints, or one by a trusted key")
+    records.extend(r for r in mine if r["n"] < sealed or r["ev"] not in ("retention", "redaction"))  # else anybody's
 def bound(kind, name, said):  # the bytes of a recording or transcript against what is told of them
     of, proven, marked = lambda ev: [r for r in said if r["ev"].endswith(ev)], set(), set()
     folder = STATE / "transcripts" / re.sub(r"^\.|[/%\0]", lambda m: f"%{ord(m[0]):02X}", name)
@@ -76,5 +75,6 @@ for r in records:
     if kind in ("recording", "transcript"): said.setdefault((kind, r.get("recording", r.get("device"))), []).append(r)
 for (kind, name), some in said.items(): bound(kind, name, some)
 for path in (STATE / "recordings").rglob("*.cast"):
-    known = ("recording", path.stem) in said or first or (STATE / "recordings/open" / path.stem).exists()
-    check(known and path == cast(path.stem), path, "is no recording of the journal's")
+    live = (STATE / "recordings/open" / path.stem).exists() and path.read_bytes().count(b"\n") < 2
+    begun = first or any(r["ev"] == "recording.open" for r in said.get(("recording", path.stem), ()))
+    check((begun or live) and path == cast(path.stem), path, "is no recording of the journal's")
