@@ -2,6 +2,7 @@
 both must come to the same verdict, and to the right one. OOBD is the program; without it, ask ctest."""
 
 import contextlib
+import copy
 import io
 import os
 import runpy
@@ -47,7 +48,7 @@ class Verdicts(unittest.TestCase):
         for name, text in (("anchors", anchors), ("keys", keys)):
             files[name] = Path(self.folder.name) / name
             files[name].write_text(text)
-        options = ["--anchor", files["anchors"]] + (["--key", files["keys"]] if keys else [])
+        options = (["--anchor", files["anchors"]] if anchors else []) + (["--key", files["keys"]] if keys else [])
         run = subprocess.run([os.environ["OOBD"], "verify", *options, self.state], capture_output=True, text=True)
         said, before, status = io.StringIO(), sys.argv, WHOLE
         sys.argv = ["verifier.py", str(self.state), str(files["anchors"]), str(files["keys"])]
@@ -242,6 +243,19 @@ class Verdicts(unittest.TestCase):
         self.change(later, later.read_bytes()[:-1], "cut")
         later.unlink()
         self.judge(NOT_WHOLE, "a segment that no retention names is gone")
+
+    def test_what_nobody_signed_excuses_nothing(self):
+        name = "20261122-160311-1"
+        board = copy.copy(self.board)
+        board.state, board.folder, board.lines = self.state, self.state / "journal", [*board.lines]
+        board.retire(name)
+        self.judge(NOT_WHOLE, "a retention without a checkpoint")
+
+    def test_a_mark_as_live_begins_no_recording(self):
+        path = self.state / "recordings/2026/11/22/20261122-160311-9.cast"
+        shutil.copy(path.with_name("20261122-160311-1.cast"), path)
+        (self.state / "recordings/open" / path.stem).touch()
+        self.judge(NOT_WHOLE, "no recording.open tells of it")
 
     def test_without_a_journal_there_is_nothing_to_read(self):
         shutil.rmtree(self.state / "journal")
