@@ -15,11 +15,14 @@ std::map<std::string, std::uint64_t> marked_transcripts(const std::string& direc
   std::string line;
   auth::JournalReader::Place place;
   for (auto more = (*reader)->next(line, place); more && *more; more = (*reader)->next(line, place)) {
-    if (line.find("\"ev\":\"transcript.mark\"") == std::string::npos) continue;
+    if (line.find("\"ev\":\"transcript.") == std::string::npos) continue;
     base::Result<auth::Record> record = auth::Record::parse(line);
     const std::string* device = record ? record->text("device") : nullptr;
-    std::optional<std::int64_t> to = record ? record->number("to") : std::nullopt;
-    if (device && to && *to > 0) marked[*device] = std::max(marked[*device], static_cast<std::uint64_t>(*to));
+    if (!device) continue;
+    if (record->ev == "transcript.open") marked.try_emplace(*device, 0);
+    std::optional<std::int64_t> to = record->number("to");
+    if (record->ev == "transcript.mark" && to && *to > 0)
+      marked[*device] = std::max(marked[*device], static_cast<std::uint64_t>(*to));
   }
   return marked;
 }

@@ -137,7 +137,7 @@ bool BoundFiles::concerns(const Record& record) {
   const std::string& ev = record.ev;
   return ev == "recording.mark" || ev == "transcript.mark" || ev == "recording.open" ||
          ev == "recording.close" || ev == "recording.recovered" || ev == "redaction" || ev == "retention" ||
-         ev == "recording.strange" || ev == "line.up";
+         ev == "recording.strange" || ev == "transcript.open";
 }
 
 void BoundFiles::pruned(const Record& oldest) {
@@ -154,7 +154,7 @@ void BoundFiles::add(const Record& record, const std::string& place, bool sealed
   const std::string *device = record.text("device"), *kind = record.text("kind");
   Mark mark;
   mark.sealed = sealed;
-  if (record.ev == "line.up") {
+  if (record.ev == "transcript.open") {
     if (device) lines_.insert(*device);
     return;
   }

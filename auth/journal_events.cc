@@ -73,6 +73,7 @@ const std::vector<JournalEvent>& journal_events() {
       {"syslog.lost", "records that were removed before they were sent"},
       {"syslog.up", "the journal is sent to the collector"},
       {"transcript.mark", "the hash of a part of a transcript"},
+      {"transcript.open", "a console's output is written from now on"},
       {"transcripts.failing", "transcripts can't be written"},
       {"transcripts.written", "they can be again"},
       {"unhold", "a recording may be removed again"},

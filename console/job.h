@@ -58,7 +58,8 @@ class Job {
   virtual void recheck() {}  // the policy has changed: stop what is no longer allowed
   // Control keys are for the job; otherwise Ctrl-C at the prompt ends it.
   virtual bool wants_keys() const { return false; }
-  // A person sits before it for a while: the prompt, a console. Its end on a terminal is told with a checkpoint.
+  // A person sits before it for a while: the prompt, a console. Its end on a terminal is told with a
+  // checkpoint.
   virtual bool interactive() const { return false; }
 };
 

@@ -108,6 +108,7 @@ struct Archive::State : std::enable_shared_from_this<Archive::State> {
   std::shared_ptr<SealBox> sealed = std::make_shared<SealBox>();
   std::map<std::string, std::uint64_t> marked;  // by earlier runs
   std::vector<Sealed> in_sync;                  // told when the sync under way has worked
+  std::function<void(const std::string&)> on_open;
   std::function<void(const std::string&, const SealedRange&)> on_sealed;
 
   void gather(const Each& one);
@@ -308,6 +309,7 @@ std::unique_ptr<Transcript> Archive::open(const std::string& device) {
     state_->marked.erase(marked);
   }
   state_->open.push_back(one);
+  if (state_->on_open) state_->on_open(device);
   std::unique_ptr<Transcript> transcript(new Transcript(std::move(one)));
   transcript->mark("start", "");
   return transcript;
@@ -331,6 +333,8 @@ void Archive::on_trouble(std::function<void()> what) { state_->on_trouble = std:
 void Archive::on_sealed(std::function<void(const std::string&, const SealedRange&)> what) {
   state_->on_sealed = std::move(what);
 }
+
+void Archive::on_open(std::function<void(const std::string&)> what) { state_->on_open = std::move(what); }
 
 void Archive::resume_seals(std::map<std::string, std::uint64_t> marked) {
   state_->marked = std::move(marked);

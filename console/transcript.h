@@ -58,6 +58,8 @@ class Archive {
   std::uint64_t lost() const;
   // `what` runs on the loop whenever trouble() has changed. One only.
   void on_trouble(std::function<void()> what);
+  // `what` runs with the name of each device whose transcript is opened from now on. One only.
+  void on_open(std::function<void(const std::string& device)> what);
   // `what` runs on the loop for each range of a device's transcript that has been synced, so that the journal
   // can bind it. One only.
   void on_sealed(std::function<void(const std::string& device, const SealedRange&)> what);

@@ -171,6 +171,9 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   archive_ = std::make_unique<console::Archive>(loop_, *disk_, config_->state + "/transcripts");
   archive_->resume_seals(audit::marked_transcripts(config_->state + "/journal", journal_->written()));
   archive_->on_trouble([this] { tell_trouble(); });
+  archive_->on_open([this](const std::string& device) {
+    journal_->note(auth::Entry("transcript.open").with("device", device));
+  });
   archive_->on_sealed([this](const std::string& device, const console::SealedRange& range) {
     journal_->note(auth::Entry("transcript.mark")
                        .with("device", device)

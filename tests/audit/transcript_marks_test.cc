@@ -26,11 +26,13 @@ TEST(TranscriptMarks, TellHowFarEachDeviceIsMarked) {
   (*journal)->note(transcript_mark("edge2", 0, 7));
   (*journal)->note(transcript_mark("edge1", 100, 250));
   (*journal)->note(auth::Entry("note").with("device", "edge3").with("text", "\"ev\":\"transcript.mark\""));
+  (*journal)->note(auth::Entry("transcript.open").with("device", "new"));
+  (*journal)->note(auth::Entry("transcript.open").with("device", "edge2"));
   bool sealed = false;
   (*journal)->seal([&](const base::Result<auth::Checkpoint>&) { sealed = true; });
   ASSERT_TRUE(test::run_until(loop, [&] { return sealed; }));
   std::map<std::string, std::uint64_t> marked = marked_transcripts(dir / "journal", (*journal)->written());
-  EXPECT_EQ(marked, (std::map<std::string, std::uint64_t>{{"edge1", 250}, {"edge2", 7}}));
+  EXPECT_EQ(marked, (std::map<std::string, std::uint64_t>{{"edge1", 250}, {"edge2", 7}, {"new", 0}}));
 }
 
 TEST(TranscriptMarks, AreNoneWhereThereIsNoJournal) {

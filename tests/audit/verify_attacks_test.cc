@@ -413,7 +413,7 @@ class Transcripts : public Attacks {
   }
   void mark(const std::string& device, const std::string& bytes) {
     Daemon daemon(state_);
-    daemon.commit(Entry("line.up").with("device", device));
+    daemon.commit(Entry("transcript.open").with("device", device));
     daemon.commit(Entry("transcript.mark")
                       .with("device", device)
                       .with("from", 0)
