@@ -429,7 +429,7 @@ TEST(Recorder, HasSoManyFilesMadeAtOnceAndNoMore) {
 void open_in_journal(const std::string& state, const std::string& id, int records_behind = 0) {
   base::Loop loop;
   base::Disk disk(loop);
-  std::unique_ptr<auth::Journal> journal = std::move(*auth::Journal::open(loop, disk, state));
+  std::unique_ptr<auth::Journal> journal = *auth::Journal::open(loop, disk, state);
   bool done = false;
   journal->commit(auth::Entry("recording.open").with("recording", id), [&](const Result<>&) { done = true; });
   ASSERT_TRUE(run_until(loop, [&] { return done; }));

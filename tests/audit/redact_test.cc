@@ -264,7 +264,7 @@ struct Board {
   base::Loop loop;
   base::Disk disk{loop};
   base::Blocking blocking{loop};
-  std::unique_ptr<auth::Journal> journal = std::move(*auth::Journal::open(loop, disk, folder.path()));
+  std::unique_ptr<auth::Journal> journal = *auth::Journal::open(loop, disk, folder.path());
   Recordings recordings{loop, disk, *journal, folder / "recordings"};
   std::string id, path;
 };
