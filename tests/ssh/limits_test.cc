@@ -212,7 +212,8 @@ TEST(Limits, ConnectionsThatComeAndGoLeaveNothingBehind) {
       Stranger(core.port(), source(i % 60));
       if (i % 50 == 0) core.wait([] { return true; });
     }
-    EXPECT_TRUE(core.wait([&] { return core.descriptors() == descriptors; })) << times;
+    // Fewer is fine as well: the login before them may not have been quite gone when it was counted.
+    EXPECT_TRUE(core.wait([&] { return core.descriptors() <= descriptors; })) << times;
   };
   come_and_go(2000);
   long rss = core.rss_kib();
