@@ -503,7 +503,7 @@ const std::vector<CommandRow>& command_rows() {
        99,
        {},
        HoldJob::make_hold},
-      {"unhold", "unhold ID", "ends that", none, false, false, 1, 1, {}, HoldJob::make_unhold},
+      {"unhold", "unhold ID", "ends that; needs 'admin' on the device", none, false, false, 1, 1, {}, HoldJob::make_unhold},
       {"redact",
        "redact ID --from T --to T --why TEXT",
        "hides what a recording shows of that time, for good; needs 'audit' and 'admin' on the device",
