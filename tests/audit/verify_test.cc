@@ -31,12 +31,26 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
+// The release build flips every bit. Sanitizers make each look ten times as dear and find the same in a part
+// of them; no stride is a multiple of two, so that each of the eight bits comes in turn.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kStride = 9;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr std::size_t kStride = 9;
+#else
+constexpr std::size_t kStride = 1;
+#endif
+#else
+constexpr std::size_t kStride = 1;
+#endif
+
 TEST_F(Verify, FindsEveryFlippedBit) {
   fill();
   ASSERT_TRUE(judge().whole()) << judge().text();
   for (const std::string& path : {journal_, checkpoints_}) {
     std::string whole = test::read_file(path);
-    for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    for (std::size_t bit = 0; bit < whole.size() * 8; bit += kStride) {
       std::string flipped = whole;
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
       test::write_file(path, flipped);
@@ -57,7 +71,7 @@ TEST_F(Verify, FindsFlippedBitsAllOverFortyRecordsAndTwoKeys) {
   ASSERT_TRUE(judge().whole()) << judge().text();
   for (const std::string& path : {journal_, checkpoints_}) {
     std::string whole = test::read_file(path);
-    for (std::size_t bit = 0; bit < whole.size() * 8; bit += 61) {
+    for (std::size_t bit = 0; bit < whole.size() * 8; bit += 61 * kStride) {
       std::string flipped = whole;
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
       test::write_file(path, flipped);
