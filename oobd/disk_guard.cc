@@ -191,7 +191,7 @@ void DiskGuard::tidied(std::size_t removed, bool more) {
   if (trouble.empty() && wanting_ && removed == 0)
     trouble = "nothing more may be removed: what is left is live, held or within its floor";
   if (!trouble.empty() && trouble != disk.trouble) base::log(str("retention: ", trouble));
-  disk.trouble = trouble;
+  if (blind_.empty()) disk.trouble = trouble;  // else there is worse to tell
   if (by_age_and_size_ && !more) tidy_at_ = base::Clock::now() + kTidyEvery;
   // What went has changed the figures, and there may be more to do.
   if (removed) look();
