@@ -15,7 +15,7 @@ ClockState clock_state() {
 #else
   int state = ::ntp_adjtime(&clock);
 #endif
-  if (state < 0) return {false, system_error("the kernel does not tell of its clock").what};
+  if (state < 0) return {false, system_error("the kernel does not tell of its clock").what, false};
   // TIME_ERROR alone also stands for a lost pulse of a GPS; STA_UNSYNC is what NTP daemons set and clear.
   if (state == TIME_ERROR || (clock.status & STA_UNSYNC) != 0)
     return {false, "the kernel's clock is not synchronised"};

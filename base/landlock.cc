@@ -13,8 +13,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <system_error>
-
-#include "base/fd.h"
 #endif
 
 namespace oob::base {
@@ -57,6 +55,10 @@ std::uint64_t rights(LandlockTerms::Access access) {
       return read | LANDLOCK_ACCESS_FS_EXECUTE;
     case LandlockTerms::Access::devices:
       return read | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDevice;
+    case LandlockTerms::Access::sockets:
+      return LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+    case LandlockTerms::Access::new_sockets:
+      return LANDLOCK_ACCESS_FS_MAKE_SOCK;
     case LandlockTerms::Access::own:
       return ~(LANDLOCK_ACCESS_FS_EXECUTE | kMakeDevices);
   }
@@ -64,7 +66,6 @@ std::uint64_t rights(LandlockTerms::Access access) {
 }
 
 std::string missing(std::string_view why) { return str("MISSING: Landlock (", why, ")"); }
-std::string missing_for(std::string_view doing) { return missing(system_error(doing).what); }
 
 // Whether another thread would be left without the limits.
 bool others_run() {
@@ -80,16 +81,15 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-std::string landlock(const LandlockTerms& terms) {
+Result<Fd> landlock_rules(const LandlockTerms& terms) {
   const int abi = landlock_abi();
-  if (abi == 0 && errno == ENOSYS) return missing("this kernel has none");
-  if (abi == 0) return missing_for("not in use here");  // EOPNOTSUPP: left out of the kernel's lsm=
-  if (others_run()) return missing("other threads run already");
+  if (abi == 0 && errno == ENOSYS) return fail(Fault::unavailable, "this kernel has none");
+  if (abi == 0) return system_error("not in use here");  // EOPNOTSUPP: left out of the kernel's lsm=
   Ruleset wanted{handled(abi), 0, 0};
   if (abi >= 4) wanted.net = kBindTcp | (terms.connect_tcp ? 0 : kConnectTcp);
   if (abi >= 6 && !terms.reach_out) wanted.scoped = kAbstractUnix | kSignal;
   Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));
-  if (!rules) return missing_for("make its rules");
+  if (!rules) return system_error("make its rules");
   for (const LandlockTerms::Place& place : terms.places) {
     Fd path(::open(place.path.c_str(), O_PATH | O_CLOEXEC));
     struct stat status {};
@@ -99,23 +99,36 @@ std::string landlock(const LandlockTerms& terms) {
     if (!S_ISDIR(status.st_mode)) rule.allowed_access &= kOfFiles;
     rule.parent_fd = path.get();
     if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-      return missing_for(place.path);
+      return system_error(place.path);
   }
   for (std::uint16_t port : terms.bind_tcp) {
     PortRule rule{kBindTcp & wanted.net, port};
     if (rule.rights && ::syscall(SYS_landlock_add_rule, rules.get(), kRuleOfPort, &rule, 0) < 0)
-      return missing_for(str("port ", port));
+      return system_error(str("port ", port));
   }
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return missing_for("no new privileges");
-  if (::syscall(SYS_landlock_restrict_self, rules.get(), 0) < 0) return missing_for("put it on");
+  return rules;
+}
+
+bool landlock_hold(int rules) {
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+}
+
+std::string landlock(const LandlockTerms& terms) {
+  Result<Fd> rules = landlock_rules(terms);
+  if (!rules) return missing(rules.error().what);
+  if (others_run()) return missing("other threads run already");
+  if (!landlock_hold(rules->get())) return missing(system_error("put it on").what);
   // What this program knows of it, which on a newer kernel is less than that has.
-  return str("Landlock ", std::min(abi, 7));
+  return str("Landlock ", std::min(landlock_abi(), 7));
 }
 
 #else
 
 int landlock_abi() { return 0; }
 std::string landlock(const LandlockTerms&) { return "MISSING: Landlock (Linux alone has it)"; }
+Result<Fd> landlock_rules(const LandlockTerms&) { return fail(Fault::unavailable, "Linux alone has it"); }
+bool landlock_hold(int) { return false; }
 
 #endif
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace oob::base {
@@ -15,7 +16,9 @@ struct LandlockTerms {
     read,     // files and lists of folders
     run,      // read and execute
     devices,  // read, write and ioctl() what is there; make, rename and remove nothing
-    own,      // everything but executing and making device nodes
+    sockets,  // make and remove Unix sockets; remove other files too, which the kernel does not tell apart
+    new_sockets,  // make Unix sockets, and remove nothing
+    own,          // everything but executing and making device nodes
   };
   // A folder with all below it, or one file. One that does not exist is left out.
   struct Place {
@@ -38,5 +41,11 @@ int landlock_abi();
 // as Debian 12 has it, truncating by name, ioctl() on devices, TCP and what `reach_out` is about. Returns
 // "Landlock 7", or "MISSING: Landlock (this kernel has none)": what to tell people.
 std::string landlock(const LandlockTerms& terms);
+
+// The same in two steps, for a child between fork() and exec(): the limits made ready, and put on the thread
+// that calls it, beside those that it has. landlock_hold() is async-signal-safe and sets errno. No rules
+// (Fault::unavailable): the kernel has none, or does not take them.
+Result<Fd> landlock_rules(const LandlockTerms& terms);
+bool landlock_hold(int rules);
 
 }  // namespace oob::base

@@ -4,12 +4,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
 #include "base/fd.h"
 
 namespace oob::base {
+
+namespace {
+
+// A name is on the disk once its folder is. Some file systems know no such thing.
+Result<> sync_folder_of(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  Fd open(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!open || (::fsync(open.get()) < 0 && errno != EINVAL)) return system_error(folder);
+  return {};
+}
+
+}  // namespace
 
 Result<> write_whole(const std::string& path, Bytes bytes, mode_t mode) {
   std::string fresh = path + ".new";
@@ -28,7 +42,7 @@ Result<> write_whole(const std::string& path, Bytes bytes, mode_t mode) {
   }
   if (::fsync(file.get()) < 0) return system_error(fresh);
   if (::rename(fresh.c_str(), path.c_str()) < 0) return system_error(path);
-  return {};
+  return sync_folder_of(path);
 }
 
 Result<std::string> read_whole(const std::string& path, std::size_t most) {

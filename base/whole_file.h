@@ -10,7 +10,8 @@
 namespace oob::base {
 
 // Writes a small file whole: under another name ("PATH.new") and on the disk before `path` names it, so that
-// after a crash `path` is the old file or the new one, never half of either. One writer a path. Blocks.
+// after a crash `path` is the old file or the new one, never half of either; and once this has returned
+// without an Error, the new one, for its folder is on the disk too. One writer a path. Blocks.
 Result<> write_whole(const std::string& path, Bytes bytes, mode_t mode);
 
 // All of a regular file of at most `most` bytes, whoever owns it. The error is the reason alone: "Is a

@@ -96,11 +96,25 @@ Result<Ready> Ready::decode(Bytes payload) {
   return whole(r, std::move(m), "ready");
 }
 
-std::string Listen::encode() const { return Writer().text(address).take(); }
+std::string Listen::encode() const {
+  return Writer().text(address).u8(static_cast<std::uint8_t>(way)).text(bastion).take();
+}
 Result<Listen> Listen::decode(Bytes payload) {
   Reader r(payload);
   Listen m{std::string(r.text())};
+  m.way = static_cast<Listen::Way>(r.u8());
+  m.bastion = r.text();
+  if (m.way > Listen::Way::home) return fail(Fault::usage, "listen: no such way");
+  if (r.ok() && (m.way == Listen::Way::home) == m.bastion.empty())
+    return fail(Fault::usage, "listen: a bastion's name belongs to call-home, and to nothing else");
   return whole(r, std::move(m), "listen");
+}
+
+std::string Deafen::encode() const { return Writer().text(address).take(); }
+Result<Deafen> Deafen::decode(Bytes payload) {
+  Reader r(payload);
+  Deafen m{std::string(r.text())};
+  return whole(r, std::move(m), "deafen");
 }
 
 std::string Ask::encode() const {
@@ -248,12 +262,13 @@ std::string packet(Control kind, Bytes payload) {
 }
 
 std::string Open::encode() const {
-  return Writer().u8(shell).u8(pty).text(command).text(term).u32(columns).u32(rows).take();
+  return Writer().u8(shell).u8(subsystem).u8(pty).text(command).text(term).u32(columns).u32(rows).take();
 }
 Result<Open> Open::decode(Bytes payload) {
   Reader r(payload);
   Open m;
   m.shell = r.u8() == 1;
+  m.subsystem = r.u8() == 1;
   m.pty = r.u8() == 1;
   m.command = r.text();
   m.term = r.text();

@@ -61,6 +61,7 @@ enum class Control : std::uint8_t {
   drop = 4,     // Drop: end a connection
   ping = 5,     // empty: are you there? answered by pong
   opened = 7,   // Opened: what became of a Forward
+  deafen = 8,   // Deafen: a listener is closed; connections that came by it stay
   // front to core
   ready = 32,    // Ready: Setup was taken, listeners are served
   ask = 33,      // Ask: may this user come in with this key?
@@ -95,9 +96,27 @@ struct Ready {
 };
 
 struct Listen {
-  std::string address;  // for messages: "192.0.2.1:2222"
+  // How those who come by it are known.
+  enum class Way : std::uint8_t {
+    tcp = 0,    // by their address
+    onion = 1,  // a Unix socket of tor's: each connection begins with a line of the PROXY protocol, version
+                // 1, whose source address is the circuit (HiddenServiceExportCircuitID haproxy in tor(1))
+    home = 2,   // a Unix socket where our own call-home connection to one bastion ends: all who come by it
+                // are one source
+  };
+  // For messages, and for Deafen: "192.0.2.1:2222", "0.0.0.0:2222%lte0", "unix:/run/oobd/onion.sock". No two
+  // listeners have the same.
+  std::string address;
+  Way way = Way::tcp;
+  std::string bastion{};  // for Way::home, and not empty there
   std::string encode() const;
   static Result<Listen> decode(Bytes payload);
+};
+
+struct Deafen {
+  std::string address;  // as it was given with Listen
+  std::string encode() const;
+  static Result<Deafen> decode(Bytes payload);
 };
 
 struct Ask {
@@ -219,7 +238,8 @@ enum class Frame : std::uint8_t {
 };
 
 struct Open {
-  bool shell = false;  // no command was given
+  bool shell = false;      // no command was given
+  bool subsystem = false;  // `command` is the name of one (RFC 4254, 6.5)
   bool pty = false;
   std::string command;
   std::string term;  // TERM of the pty

@@ -100,6 +100,14 @@ TEST_F(Landlock, LetsUseDevicesAndMakeNothingBesideThem) {
   EXPECT_EQ(behind(terms, [&] { return ::unlink(file().c_str()); }), kDenied);
 }
 
+TEST_F(Landlock, LetsMakeSocketsAndRemoveNothing) {
+  LandlockTerms terms = to(Access::new_sockets);
+  const std::string fresh = dir_ / "new";
+  EXPECT_EQ(behind(terms, [&] { return ::mknod(fresh.c_str(), S_IFSOCK | 0600, 0); }), kWell);
+  EXPECT_EQ(behind(terms, [&] { return ::unlink(fresh.c_str()); }), kDenied);
+  EXPECT_EQ(behind(terms, [&] { return ::open((dir_ / "file").c_str(), O_RDWR | O_CREAT, 0600); }), kDenied);
+}
+
 TEST_F(Landlock, LetsReadOneFileAndNotItsNeighbour) {
   test::write_file(dir_ / "other", "");
   LandlockTerms terms{{{file(), Access::own}}, {}, false, false};
@@ -173,6 +181,21 @@ TEST_F(Landlock, HoldsForChildrenAndThreads) {
                      return errno ? -1 : 0;
                    }),
             kDenied);
+}
+
+TEST_F(Landlock, IsMadeReadyForAChildThatHoldsLess) {
+  Result<Fd> rules = landlock_rules(to(Access::read));
+  ASSERT_TRUE(rules) << rules.error().what;
+  std::string path = file();
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    if (!landlock_hold(rules->get())) ::_exit(1);
+    if (::open(path.c_str(), O_RDONLY | O_CLOEXEC) < 0) ::_exit(2);
+    ::_exit(::open(path.c_str(), O_WRONLY | O_CLOEXEC) < 0 && errno == EACCES ? 0 : 3);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(Landlock, SaysItsVersionOrWhatKeepsItOut) {

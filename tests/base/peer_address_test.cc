@@ -52,5 +52,27 @@ TEST(PeerAddress, CountsAsOneSourceWithItsSubscriber) {
     EXPECT_EQ(source_of(text), "?") << text;
 }
 
+TEST(PeerAddress, NamesCircuitsAndCallHomes) {
+  EXPECT_EQ(onion_text(41, 7), "onion-circuit-41:7");
+  EXPECT_EQ(address_of(onion_text(41, 7)), "onion-circuit-41");
+  EXPECT_EQ(source_of(onion_text(4294967295, 65535)), "onion-circuit-4294967295");
+  EXPECT_NE(source_of(onion_text(41, 7)), source_of(onion_text(42, 7)));
+  EXPECT_TRUE(is_onion(source_of(onion_text(0, 0))));
+  EXPECT_EQ(home_text("fra", 7), "call-home-fra:7");
+  EXPECT_EQ(source_of(home_text("fra", 7)), "call-home-fra");
+  EXPECT_NE(source_of(home_text("fra", 7)), source_of(home_text("ams", 7)));
+  EXPECT_TRUE(is_home(source_of(home_text("FRA-1.b_c", 0))));
+  for (const std::string& text :
+       {std::string("call-home"), std::string("call-home-"), std::string("call-home-f ra"),
+        "call-home-" + std::string(65, 'a'), std::string("onion-circuit-1")})
+    EXPECT_FALSE(is_home(text)) << text;
+  EXPECT_EQ(source_of("call-home:7"), "?");
+  for (const char* text :
+       {"", "onion-circuit-", "onion-circuit-041", "onion-circuit-4294967296", "onion-circuit--1",
+        "onion-circuit-1 ", "call-home-fra", "192.0.2.9", "2001:db8::/64"})
+    EXPECT_FALSE(is_onion(text)) << text;
+  EXPECT_EQ(source_of("onion-circuit-041:1"), "?");
+}
+
 }  // namespace
 }  // namespace oob::base

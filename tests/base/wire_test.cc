@@ -100,6 +100,8 @@ void expect_round_trip(const Message& message) {
 TEST(Messages, ReadBackWhatWasWrittenAndRefuseAnythingCutOrLonger) {
   expect_round_trip(wire::Setup{{"key one", "key two"}, 1, 2, 3, 4, 5, 6, false, {"192.0.2.9"}});
   expect_round_trip(Listen{"192.0.2.1:2222"});
+  expect_round_trip(Listen{"unix:/run/oobd/onion.sock", Listen::Way::onion});
+  expect_round_trip(Listen{"unix:/var/lib/oobd/homes/fra.home", Listen::Way::home, "fra"});
   expect_round_trip(
       Ask{1ull << 63, 2, true, "alice", std::string("\0k", 2), "192.0.2.9:1", "192.0.2.1:22", "SSH-2.0-x"});
   expect_round_trip(wire::Ready{"seccomp", "curve25519-sha256"});
@@ -112,7 +114,7 @@ TEST(Messages, ReadBackWhatWasWrittenAndRefuseAnythingCutOrLonger) {
   expect_round_trip(OpenSession{10});
   expect_round_trip(Closed{11});
   expect_round_trip(Remark{Remark::Kind::refused, "peer", "text"});
-  expect_round_trip(Open{true, true, "list", "xterm", 80, 24});
+  expect_round_trip(Open{true, true, true, "list", "xterm", 80, 24});
 }
 
 TEST(Messages, TakeOnlyOneForYes) {
