@@ -20,7 +20,7 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kReadAtOnce = 64 * 1024;
+constexpr std::size_t kScanAtOnce = 64 * 1024;
 constexpr std::string_view kEnding = ".cast";
 
 bool digits(std::string_view text) {
@@ -226,7 +226,7 @@ Result<bool> CastReader::line(std::string_view& line) {
     buffer_.erase(0, used_);
     used_ = 0;
     looked = buffer_.size();
-    if (!read_at(file_.get(), offset_ + looked, buffer_, kReadAtOnce)) return base::system_error(path_);
+    if (!read_at(file_.get(), offset_ + looked, buffer_, kScanAtOnce)) return base::system_error(path_);
     if (buffer_.size() == looked) return false;
   }
 }

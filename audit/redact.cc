@@ -27,8 +27,8 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kReadAtOnce = 64 * 1024;
-constexpr int kFlags = O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+constexpr std::size_t kCopyAtOnce = 64 * 1024;
+constexpr int kOpenFlags = O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
 
 // The text of an event as it stands in its line, every character as so many '*' as it has bytes there. Line
 // ends stay.
@@ -71,14 +71,14 @@ struct RangeHash {
 Result<RangeHash> hash_range(std::ifstream& file, const RedactionPlan& plan, std::uint64_t from,
                              std::uint64_t to) {
   base::Sha256 before, after;
-  std::string buffer(kReadAtOnce, '\0');
+  std::string buffer(kCopyAtOnce, '\0');
   auto piece = std::upper_bound(
       plan.pieces.begin(), plan.pieces.end(), from,
       [](std::uint64_t at, const RedactionPlan::Piece& one) { return at < one.at + one.bytes.size(); });
   file.clear();
   file.seekg(static_cast<std::streamoff>(from));
   for (std::uint64_t at = from; at < to;) {
-    std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(kReadAtOnce, to - at));
+    std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(kCopyAtOnce, to - at));
     if (!file.read(buffer.data(), static_cast<std::streamsize>(size)))
       return fail(Fault::failed, str(plan.path, ": shorter than its marks"));
     before.add(base::Bytes(buffer).substr(0, size));
@@ -169,7 +169,7 @@ Result<> find_ranges(std::ifstream& file, const RecordingMarks& known, Redaction
 // Held until what it answers is closed; there is none where the recording is missing. Waits for who has it,
 // and that one waits for the disk alone.
 base::Fd lock(const std::string& path) {
-  base::Fd file(::open(path.c_str(), O_RDONLY | kFlags));
+  base::Fd file(::open(path.c_str(), O_RDONLY | kOpenFlags));
   while (file && ::flock(file.get(), LOCK_EX) < 0 && errno == EINTR) {
   }
   return file;
@@ -257,10 +257,10 @@ Result<RedactionPlan> plan_redaction(const std::string& recordings, const std::s
 
 Result<> apply(const RedactionPlan& plan) {
   if (plan.pieces.empty()) return {};
-  base::Fd closed(::open(plan.path.c_str(), O_RDONLY | kFlags));
+  base::Fd closed(::open(plan.path.c_str(), O_RDONLY | kOpenFlags));
   // Its owner may not write it either.
   if (!closed || ::fchmod(closed.get(), 0600) < 0) return base::system_error(plan.path);
-  base::Fd file(::open(plan.path.c_str(), O_WRONLY | kFlags));
+  base::Fd file(::open(plan.path.c_str(), O_WRONLY | kOpenFlags));
   Result<> done;
   if (!file) done = base::system_error(plan.path);
   for (const RedactionPlan::Piece& piece : plan.pieces) {

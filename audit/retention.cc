@@ -17,7 +17,7 @@
 namespace oob::audit {
 
 using base::str;
-using Kind = KeptFile::Kind;
+using KeptKind = KeptFile::Kind;
 
 namespace {
 
@@ -121,10 +121,10 @@ void list_numbered(const std::string& folder, KeptFile like, std::size_t digits,
   std::move(found.begin(), found.end(), std::back_inserter(kept.files));
 }
 
-const RetentionRules::Kind& rules_of(const RetentionRules& rules, Kind kind) {
-  return kind == Kind::recording    ? rules.recordings
-         : kind == Kind::transcript ? rules.transcripts
-                                    : rules.journal;
+const RetentionRules::Kind& rules_of(const RetentionRules& rules, KeptKind kind) {
+  return kind == KeptKind::recording    ? rules.recordings
+         : kind == KeptKind::transcript ? rules.transcripts
+                                        : rules.journal;
 }
 
 // What no journal tells of is older than what one does.
@@ -170,7 +170,7 @@ base::Result<std::string> hash(const std::string& path) {
 bool is_as_listed(const std::string& state, const KeptFile& file) {
   KeptFile now = file;
   if (!look_at(now) || now.bytes != file.bytes || now.written != file.written) return false;
-  if (file.kind != Kind::recording) return true;
+  if (file.kind != KeptKind::recording) return true;
   for (const char* folder : {"/recordings/holds/", "/recordings/open/"}) {
     if (::access(str(state, folder, file.name).c_str(), F_OK) == 0) return false;
   }
@@ -179,7 +179,7 @@ bool is_as_listed(const std::string& state, const KeptFile& file) {
 
 // Removes it, its index first: a segment without one can be read, an index alone would stay for ever.
 base::Result<> remove_file(const KeptFile& file) {
-  if (file.kind == Kind::transcript) {
+  if (file.kind == KeptKind::transcript) {
     std::string index = str(std::string_view(file.path).substr(0, file.path.size() - 4), ".idx");
     if (::unlink(index.c_str()) < 0 && errno != ENOENT) return base::system_error(index);
   }
@@ -195,12 +195,12 @@ KeptFiles list_kept(const std::string& state) {
   std::string transcripts = state + "/transcripts";
   for (const std::string& folder : names_in(transcripts, kept.trouble)) {
     KeptFile like;
-    like.kind = Kind::transcript;
+    like.kind = KeptKind::transcript;
     like.name = device_of(folder);
     list_numbered(str(transcripts, "/", folder), std::move(like), 20, ".log", kept);
   }
   KeptFile like;
-  like.kind = Kind::journal;
+  like.kind = KeptKind::journal;
   list_numbered(state + "/journal", std::move(like), 12, ".jsonl", kept);
   return kept;
 }
@@ -208,16 +208,16 @@ KeptFiles list_kept(const std::string& state) {
 std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRules& rules, base::Micros now,
                            std::uint64_t wanted) {
   // Recordings and the journal are one group each, the transcript of each device is one.
-  std::map<std::pair<Kind, std::string>, std::vector<const KeptFile*>> groups;
+  std::map<std::pair<KeptKind, std::string>, std::vector<const KeptFile*>> groups;
   for (const KeptFile& file : files)
-    groups[{file.kind, file.kind == Kind::transcript ? file.name : ""}].push_back(&file);
+    groups[{file.kind, file.kind == KeptKind::transcript ? file.name : ""}].push_back(&file);
 
   std::vector<Victim> victims;
   std::vector<const KeptFile*> spare;  // for the disk
   std::uint64_t freed = 0;
   for (auto& [which, group] : groups) {
     // Transcripts and the journal are in order by their numbers.
-    if (which.first == Kind::recording)
+    if (which.first == KeptKind::recording)
       std::stable_sort(group.begin(), group.end(),
                        [](const KeptFile* a, const KeptFile* b) { return a->order < b->order; });
     std::vector<base::Micros> times = times_of(group, now);
@@ -235,7 +235,7 @@ std::vector<Victim> choose(const std::vector<KeptFile>& files, const RetentionRu
         victims.push_back({*file, old ? kAge : kSize});
         total -= file->bytes;
         freed += file->bytes;
-      } else if (which.first == Kind::journal) {
+      } else if (which.first == KeptKind::journal) {
         break;  // goes from its front only
       } else if (left >= rule.floor) {
         spare.push_back(file);
@@ -300,7 +300,7 @@ void Retention::run(const RetentionRules& rules, base::Micros now, std::uint64_t
 void Retention::next() {
   if (at_ == victims_.size()) return end();
   const KeptFile& file = victims_[at_].file;
-  if (file.kind == Kind::journal) return remove_journal_file();
+  if (file.kind == KeptKind::journal) return remove_journal_file();
   auto sum = std::make_shared<base::Result<std::string>>(std::string());
   blocking_.run(
       [sum, file, state = options_.state] {
@@ -324,7 +324,7 @@ void Retention::remove_journal_file() {
 void Retention::write_down(const std::string& sum) {
   const Victim& victim = victims_[at_];
   auth::Entry entry("retention");
-  if (victim.file.kind == Kind::recording) {
+  if (victim.file.kind == KeptKind::recording) {
     entry.with("kind", "recording").with("recording", base::printable(victim.file.name));
   } else {
     entry.with("kind", "transcript").with("device", base::printable(victim.file.name));
@@ -373,9 +373,9 @@ void Retention::gone() {
   const KeptFile& file = victims_[at_].file;
   ++removed_;
   totals_.bytes += file.bytes;
-  ++(file.kind == Kind::recording    ? totals_.recordings
-     : file.kind == Kind::transcript ? totals_.segments
-                                     : totals_.journal_files);
+  ++(file.kind == KeptKind::recording    ? totals_.recordings
+     : file.kind == KeptKind::transcript ? totals_.segments
+                                         : totals_.journal_files);
   ++at_;
   next();
 }

@@ -51,7 +51,7 @@ bool harmful(std::uint32_t c) {
          c == 0x2029;
 }
 
-void add_utf8(std::string& to, std::uint32_t c) {
+void add_character(std::string& to, std::uint32_t c) {
   auto byte = [&](std::uint32_t value) { to += static_cast<char>(value); };
   if (c < 0x80) {
     byte(c);
@@ -77,7 +77,7 @@ void add_text(std::string& to, const Cell& cell) {
     return;
   }
   for (std::uint32_t c : cell.characters)
-    if (c) add_utf8(to, c);
+    if (c) add_character(to, c);
 }
 
 std::string text_of(const Row& row) {

@@ -46,6 +46,7 @@ struct SyslogExport::State {
         limits(m),
         spool(std::make_shared<SyslogSpool>(folder, hostname)),
         again(l),
+        better(l),
         read_again(l),
         checkpoint_timer(l),
         position_timer(l) {
@@ -114,6 +115,8 @@ struct SyslogExport::State {
 
   void drop() {
     link.reset();
+    trial.reset();
+    better.cancel();
     ++turn;
     ready.reset();
     flight.clear();
@@ -122,21 +125,109 @@ struct SyslogExport::State {
     read_more();
   }
 
+  // By all ways from the best on.
   void connect() {
     again.cancel();
     if (!settings) return;
     if (!trust) return load();  // the files may be better by now
+    tried.clear();
+    whys.clear();
+    dial();
+  }
+
+  std::vector<std::string> ways_now() const {
+    return ways.to ? ways.to(settings->server) : std::vector<std::string>{""};
+  }
+
+  // By the best way that was not tried yet; false: there is none.
+  bool dial() {
+    std::vector<std::string> left = ways_now();
+    std::erase_if(left, [this](const std::string& way) { return tried.count(way) > 0; });
+    if (left.empty()) return false;
+    interface = left.front();
+    tried.insert(interface);
     SyslogLink::Calls calls;
     calls.up = [this] { up(); };
     calls.delivered = [this](std::uint64_t bytes) { delivered(bytes); };
     calls.room = [this] { fill(); };
     calls.down = [this](Error error) { failed(std::move(error)); };
-    link = std::make_unique<SyslogLink>(loop, *trust, limits.link, std::move(calls));
+    link = make_link(interface, left.size() > 1, std::move(calls));
+    return true;
+  }
+
+  // `others`: a connect that goes unanswered is not all there is.
+  std::unique_ptr<SyslogLink> make_link(const std::string& way, bool others, SyslogLink::Calls calls) {
+    SyslogLink::Limits terms = limits.link;
+    if (others) terms.connect = std::min(terms.connect, limits.way);
+    return std::make_unique<SyslogLink>(loop, *trust, terms, std::move(calls), way);
+  }
+
+  void ways_changed() {
+    if (!settings || (!link && !again.waiting())) return;  // about to connect, or told not to
+    bool dialling = link && !link->is_up();
+    std::vector<std::string> now = ways_now();
+    auto has = [&now](const std::string& way) { return std::find(now.begin(), now.end(), way) != now.end(); };
+    // What has gone is another one when it comes back; but in one round each is tried once, so that what
+    // comes and goes does not keep it from the others.
+    if (!dialling) std::erase_if(tried, [&](const std::string& way) { return !has(way); });
+    auto best = std::find_if(now.begin(), now.end(), [this](const std::string& way) {
+      return (link && way == interface) || tried.count(way) == 0;
+    });
+    if (!link && best == now.end()) return;
+    bool stays = link && has(interface) && *best == interface;
+    // One by the routing table moves too: that may lead by the network whose loss is to be told.
+    if (!stays && link && link->is_up())
+      stays = has(interface) && !interface.empty() && ways.leads_out(interface);
+    if (stays) return look_for_better();
+    base::log("syslog: connecting anew: there is another way");
+    if (has(interface)) tried.erase(interface);  // it was not tried to its end
+    drop();
+    wait = limits.again_least;
+    if (!dialling) return connect();
+    if (!dial()) failed(base::fail(base::Fault::unavailable, str(settings->server, ": its way is gone")));
+  }
+
+  // What led nowhere may have been a collector that was just started: where each byte costs, or by the
+  // routing table, nothing stays for ever.
+  void look_for_better() {
+    if (!link || !link->is_up() || better.waiting() || trial || ways_now().front() == interface) return;
+    better.after(limits.better, [this] {
+      std::vector<std::string> before = ways_now();
+      before.erase(std::find(before.begin(), before.end(), interface), before.end());
+      try_better(std::move(before));
+    });
+  }
+
+  // By each of these until one leads there; the connection that there is goes on meanwhile.
+  void try_better(std::vector<std::string> left) {
+    trial.reset();
+    if (left.empty()) return look_for_better();
+    std::string way = left.front();
+    left.erase(left.begin());
+    SyslogLink::Calls calls;
+    calls.up = [this] {
+      loop.post(life.wrap([this, turn_then = turn] {
+        if (turn_then != turn) return;
+        drop();
+        connect();
+      }));
+    };
+    calls.delivered = [](std::uint64_t) {};
+    calls.room = [] {};
+    calls.down = [this, left](Error) { try_better(left); };
+    trial = make_link(way, true, std::move(calls));
   }
 
   void failed(Error error) {
-    bool steady = link && link->is_up() && Clock::now() - up_since >= limits.steady;
+    bool was_up = link && link->is_up(), dialled = link && !was_up;
+    bool steady = was_up && Clock::now() - up_since >= limits.steady;
     drop();
+    if (dialled) {
+      whys.push_back(std::move(error.what));
+      if (dial()) return;
+      error.what.clear();
+      for (const std::string& why : whys) error.what += str(error.what.empty() ? "" : "; ", why);
+    }
     trouble = error.what;
     tell_down(trouble);
     if (steady) wait = limits.again_least;
@@ -165,6 +256,7 @@ struct SyslogExport::State {
     next.n -= std::min(next.n, kMargin);
     sent = next;
     read_more();
+    look_for_better();
   }
 
   // --- the way of the records
@@ -352,7 +444,11 @@ struct SyslogExport::State {
   const Limits limits;
   std::optional<SyslogSettings> settings;
   std::optional<SyslogTrust> trust;
-  std::unique_ptr<SyslogLink> link;
+  std::unique_ptr<SyslogLink> link, trial;  // in use; by a better way
+  Ways ways;
+  std::string interface;               // of the link, or of the last one
+  std::set<std::string> tried;         // since connect()
+  std::vector<std::string> whys;       // they led nowhere
   std::shared_ptr<SyslogSpool> spool;  // a read under way may outlive this
 
   SyslogPlace position, saved;  // all before it has arrived, as far as that can be known; what the file says
@@ -378,7 +474,7 @@ struct SyslogExport::State {
   Clock::time_point checkpoint_at, checkpoint_noted;
   bool checkpoint_told = false;
 
-  base::Timer again, read_again, checkpoint_timer, position_timer;
+  base::Timer again, better, read_again, checkpoint_timer, position_timer;
   auth::Journal::Handle growth;
   base::Life life;
   base::Life loads;  // of the trust that is being loaded
@@ -393,6 +489,10 @@ SyslogExport::SyslogExport(base::Loop& loop, base::Blocking& blocking, auth::Jou
 SyslogExport::~SyslogExport() = default;
 
 void SyslogExport::adopt(const std::optional<SyslogSettings>& settings) { state_->adopt(settings); }
+
+void SyslogExport::go_by(Ways ways) { state_->ways = std::move(ways); }
+
+void SyslogExport::ways_changed() { state_->ways_changed(); }
 
 SyslogFigures SyslogExport::figures() const {
   SyslogFigures figures;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "audit/syslog_figures.h"
 #include "audit/syslog_link.h"
@@ -29,6 +31,8 @@ class SyslogExport {
     std::chrono::seconds checkpoint_noted_every{3600};
     base::milliseconds position_every{1000};
     base::milliseconds read_again{5000};  // after the journal's files could not be read
+    base::milliseconds way{3000};         // for a connect where there is another way to try
+    base::milliseconds better{300'000};   // until a better way is tried that led nowhere
   };
 
   // Reads the position (a small file, for start-up). Loop, Blocking and Journal outlive it. `hostname` is
@@ -45,6 +49,18 @@ class SyslogExport {
   // Begins, changes or ends the export, and reads the files that are named anew, on a thread. Of the same
   // settings and the same files the connection stays.
   void adopt(const std::optional<SyslogSettings>& settings);
+
+  // By which network interfaces the collector is tried, and whether a connection by one may stay where it is.
+  // Without them the routing table decides.
+  struct Ways {
+    // For a server as the settings have it, best first; an empty one: as the routing table says. Never none.
+    std::function<std::vector<std::string>(const std::string& server)> to;
+    std::function<bool(const std::string& interface)> leads_out;
+  };
+  void go_by(Ways ways);
+  // What `ways` say has changed: a connection whose way is dead, or that goes by the routing table for want
+  // of a better one, is made anew; one that is not there yet takes the next way.
+  void ways_changed();
 
   SyslogFigures figures() const;
 

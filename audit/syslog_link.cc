@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bind_device.h"
 #include "base/tcp_queue.h"
 
 namespace oob::audit {
@@ -24,7 +25,7 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kPiece = 16 * 1024;      // of one SSL_write: a TLS record
+constexpr std::size_t kTlsRecord = 16 * 1024;  // of one SSL_write: a TLS record
 constexpr std::size_t kAskAfter = 64 * 1024;   // bytes: the next KeyUpdate need not wait
 constexpr std::size_t kMostAsks = 64;          // KeyUpdates that are unanswered
 constexpr unsigned char kKeyUpdate = 24;       // RFC 8446, 4
@@ -80,11 +81,12 @@ void keep_alive(int fd) {
 
 }  // namespace
 
-SyslogLink::SyslogLink(base::Loop& loop, SyslogTrust trust, Limits limits, Calls calls)
+SyslogLink::SyslogLink(base::Loop& loop, SyslogTrust trust, Limits limits, Calls calls, std::string interface)
     : loop_(loop),
       trust_(std::move(trust)),
       limits_(limits),
       calls_(std::move(calls)),
+      interface_(std::move(interface)),
       limit_(loop),
       tick_(loop) {
   start();
@@ -106,6 +108,7 @@ void SyslogLink::start() {
   if (!size) return later(size.error().what);
   socket_.reset(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket_) return later(base::system_error("socket").what);
+  if (Result<> bound = base::bind_device(socket_.get(), interface_); !bound) return later(bound.error().what);
   keep_alive(socket_.get());
   Result<SslPtr> ssl = trust_.client(socket_.get(), &certificate_trouble_);
   if (!ssl) return later(ssl.error().what);
@@ -199,7 +202,7 @@ bool SyslogLink::read() {
 bool SyslogLink::write() {
   while (queued() > 0 && !ask_unsent_) {
     ERR_clear_error();
-    int took = SSL_write(ssl_.get(), out_.data() + out_at_, static_cast<int>(std::min(queued(), kPiece)));
+    int took = SSL_write(ssl_.get(), out_.data() + out_at_, static_cast<int>(std::min(queued(), kTlsRecord)));
     write_wants_ = took <= 0;
     if (took <= 0) {
       int error = SSL_get_error(ssl_.get(), took);
@@ -343,8 +346,9 @@ void SyslogLink::fail(std::string why) {
   if (watch_) watch_->cancel();
   auto down = std::move(calls_.down);
   calls_.down = nullptr;
+  std::string by = interface_.empty() ? "" : str(" by ", printable(interface_, 40));
   // Later: whoever is told may destroy this object, and its callers are still in it.
-  loop_.post(life_.wrap([down = std::move(down), what = str(trust_.settings().server, ": ", why)] {
+  loop_.post(life_.wrap([down = std::move(down), what = str(trust_.settings().server, by, ": ", why)] {
     down(base::fail(Fault::unavailable, what));
   }));
 }

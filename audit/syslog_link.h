@@ -39,8 +39,9 @@ class SyslogLink {
     std::function<void(base::Error)> down;         // the last; may destroy the link
   };
 
-  // Begins to connect. The loop outlives it.
-  SyslogLink(base::Loop& loop, SyslogTrust trust, Limits limits, Calls calls);
+  // Begins to connect, by this network interface alone (base/bind_device.h); empty: as the routing table
+  // says. The loop outlives it.
+  SyslogLink(base::Loop& loop, SyslogTrust trust, Limits limits, Calls calls, std::string interface = {});
   // Without waiting: what was not written is not sent; a close_notify goes if the socket takes it.
   ~SyslogLink();
   SyslogLink(const SyslogLink&) = delete;
@@ -81,6 +82,7 @@ class SyslogLink {
   const SyslogTrust trust_;
   const Limits limits_;
   Calls calls_;
+  const std::string interface_;
   base::Fd socket_;
   std::unique_ptr<base::Watch> watch_;
   std::string certificate_trouble_;

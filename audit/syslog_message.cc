@@ -57,7 +57,7 @@ Severity severity_of(const Record& record) {
 bool is_graphic(char c) { return c > 0x20 && c < 0x7f; }
 
 // The bytes of the UTF-8 character (RFC 3629) that begins here; 0: there is none.
-std::size_t character(std::string_view text) {
+std::size_t character_size(std::string_view text) {
   auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char first = at(0);
   if (first < 0x80) return 1;
@@ -75,7 +75,7 @@ std::size_t character(std::string_view text) {
 std::string shown(std::string_view raw) {
   std::string text;
   while (!raw.empty()) {
-    std::size_t size = character(raw);
+    std::size_t size = character_size(raw);
     bool control = size == 1 && (static_cast<unsigned char>(raw[0]) < 0x20 || raw[0] == 0x7f);
     bool c1 = size == 2 && raw[0] == '\xc2' && static_cast<unsigned char>(raw[1]) < 0xa0;
     std::size_t taken = std::max<std::size_t>(size, 1);

@@ -7,6 +7,7 @@
 
 #include "audit/verify_files.h"
 #include "audit/verify_journal.h"
+#include "audit/verify_snapshots.h"
 
 namespace oob::audit {
 
@@ -104,7 +105,9 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
   std::vector<Anchor> anchors = find_anchors(options.anchor_text);
   std::erase_if(anchors, [](const Anchor& anchor) { return anchor.size == 0; });  // proves nothing
   BoundFiles files(options, report);
+  BoundSnapshots snapshots(options, report);
   auto take = [&](const auth::Record& record, const std::string& place, bool sealed) {
+    if (BoundSnapshots::concerns(record)) return snapshots.add(record, place, sealed);
     files.add(record, place, sealed);
   };
   report.trusted = report.keys_given;
@@ -116,11 +119,15 @@ Result<VerifyReport> verify(const VerifyOptions& options) {
       report.add({Kind::missing, lost.folder, std::nullopt, checked.error().what});
     }
     if (life.first() > 0 && life.oldest()) files.pruned(*life.oldest());
+    if (life.first() > 0) snapshots.pruned();
     report.trusted = report.trusted && life.trusted();
     ++report.lives;
   }
   Life life(options, report, anchors, "journal", nullptr, take);
   Result<> checked = life.check();
+  if (!checked) return checked.error();
+  if (life.first() > 0) snapshots.pruned();
+  checked = snapshots.check();
   if (!checked) return checked.error();
   if (life.first() > 0 && life.oldest()) files.pruned(*life.oldest());
   report.trusted = report.trusted && life.trusted();

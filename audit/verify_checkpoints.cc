@@ -14,7 +14,7 @@ namespace oob::audit {
 namespace {
 
 // Far more than one checkpoint takes.
-constexpr std::size_t kPiece = 64 * 1024, kMostNote = 8 * 1024;
+constexpr std::size_t kNotesAtOnce = 64 * 1024, kMostNote = 8 * 1024;
 
 int nibble(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -73,8 +73,8 @@ void CheckpointFile::fill() {
   at_ = 0;
   while (file_ && buffer_.size() < kMostNote) {
     std::size_t had = buffer_.size();
-    buffer_.resize(had + kPiece);
-    ssize_t got = ::read(file_.get(), buffer_.data() + had, kPiece);
+    buffer_.resize(had + kNotesAtOnce);
+    ssize_t got = ::read(file_.get(), buffer_.data() + had, kNotesAtOnce);
     buffer_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0) fault_ = base::system_error("read").what;
     if (got <= 0) return;

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kHashAtOnce = 256 * 1024;
 constexpr std::size_t kMostHeader = 8 * 1024;  // bytes of a recording's
 // What a recording that did not end may have after its last mark: one mark's distance, and what one batch of
 // the disk may bring at once (Recordings::kMostHeld).
@@ -88,7 +88,7 @@ bool is_header(const std::string& path) {
 
 // Whether some text in these bytes has what a redaction puts there.
 bool hides_text(int file, std::uint64_t from, std::uint64_t to) {
-  std::string line, piece(std::min<std::uint64_t>(kPiece, to - from), '\0'), bytes;
+  std::string line, piece(std::min<std::uint64_t>(kHashAtOnce, to - from), '\0'), bytes;
   bool found = false;
   auto look = [&] {
     Result<CastEvent> event = CastEvent::parse(line);
@@ -208,7 +208,7 @@ Result<> BoundFiles::went_on(std::uint64_t bytes) {
 
 Result<std::string> BoundFiles::hash_of(int file, std::uint64_t from, std::uint64_t to) {
   base::Sha256 sum;
-  std::string piece(std::min<std::uint64_t>(kPiece, to - from), '\0');
+  std::string piece(std::min<std::uint64_t>(kHashAtOnce, to - from), '\0');
   while (from < to) {
     std::size_t most = std::min<std::uint64_t>(piece.size(), to - from);
     ssize_t got = ::pread(file, piece.data(), most, static_cast<off_t>(from));
@@ -354,7 +354,7 @@ void BoundFiles::check_length(const std::string& id, const Cast& cast, const std
 Result<std::string> BoundFiles::hash_of(const std::vector<Segment>& segments, const Mark& mark, bool& whole) {
   base::Sha256 sum;
   std::uint64_t at = mark.from;
-  std::string piece(std::min<std::uint64_t>(kPiece, mark.to - mark.from), '\0');
+  std::string piece(std::min<std::uint64_t>(kHashAtOnce, mark.to - mark.from), '\0');
   for (const Segment& segment : segments) {
     if (at >= mark.to || segment.start > at) break;  // the end, or a hole
     if (segment.start + segment.size <= at) continue;

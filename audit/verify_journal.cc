@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "audit/verify_files.h"
+#include "audit/verify_snapshots.h"
 #include "auth/journal_events.h"
 
 namespace oob::audit {
@@ -167,7 +168,8 @@ void Life::judge(const std::string& line, const Place& place) {
       }
     }
     sessions(*record, place);
-    if (BoundFiles::concerns(*record)) waiting_.emplace_back(*record, at(place));
+    if (BoundFiles::concerns(*record) || BoundSnapshots::concerns(*record))
+      waiting_.emplace_back(*record, at(place));
     if (!oldest_) oldest_ = *record;
   }
   tree_.add(line);

@@ -69,6 +69,8 @@ std::string VerifyReport::text() const {
     text += str("the last ", counted(unsealed, "record"), " of them without a checkpoint yet\n");
   text += recordings_line(*this);
   if (transcript_bytes > 0) text += str("transcripts, ", transcript_bytes, " bytes\n");
+  if (snapshots > 0)
+    text += str("snapshots of ", counted(snapshots, "device"), ", ", counted(revisions, "revision"), "\n");
   for (const Finding& finding : findings)
     if (!finding.fault()) text += line_of(finding);
   if (more > 0) text += str("and ", more, " more that are not shown\n");
@@ -120,6 +122,7 @@ std::string VerifyReport::json() const {
                                                   {"missing", missing},
                                                   {"retired", retired}}},
                       {"transcript_bytes", transcript_bytes},
+                      {"snapshots", json::object{{"devices", snapshots}, {"revisions", revisions}}},
                       {"findings", std::move(list)},
                       {"more", more}};
   if (newest) {

@@ -6,24 +6,24 @@
 
 namespace oob::audit {
 
-using Kind = KeptFile::Kind;
+using KeptKind = KeptFile::Kind;
 
 WrittenOrder::Key WrittenOrder::key_of(const KeptFile& file) {
-  bool is_recording = file.kind == Kind::recording;
+  bool is_recording = file.kind == KeptKind::recording;
   return {(is_recording ? "r" : "t") + file.name, is_recording ? 0 : file.from};
 }
 
 void WrittenOrder::place(std::vector<KeptFile>& files, std::uint64_t end) {
   Keys listed;
   for (const KeptFile& file : files) {
-    if (file.kind != Kind::journal) listed.insert(key_of(file));
+    if (file.kind != KeptKind::journal) listed.insert(key_of(file));
   }
   std::erase_if(found_, [&](const auto& one) { return !listed.contains(one.first); });
   std::erase_if(before_, [&](const Key& key) { return !listed.contains(key); });
   read(listed, end);
   if (std::exchange(first_, false)) before_ = listed;
   for (KeptFile& file : files) {
-    if (file.kind == Kind::journal) continue;
+    if (file.kind == KeptKind::journal) continue;
     Key key = key_of(file);
     auto found = found_.find(key);
     if (found == found_.end()) {
@@ -31,7 +31,7 @@ void WrittenOrder::place(std::vector<KeptFile>& files, std::uint64_t end) {
       continue;
     }
     file.order = found->second.order;
-    if (file.kind == Kind::recording) file.written = found->second.wall;
+    if (file.kind == KeptKind::recording) file.written = found->second.wall;
   }
 }
 

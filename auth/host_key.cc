@@ -22,10 +22,10 @@ using base::wipe;
 
 namespace {
 
-struct Kind {
+struct KindFacts {
   std::string_view file, type;
 };
-Kind about(HostKeyKind kind) {
+KindFacts about(HostKeyKind kind) {
   switch (kind) {
     case HostKeyKind::ed25519:
       return {"host_ed25519", "ssh-ed25519"};

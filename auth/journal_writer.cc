@@ -24,7 +24,7 @@ using base::str;
 
 namespace {
 
-constexpr std::int64_t kStep = 500'000;  // µs that the wall clock may stray from one record to the next
+constexpr std::int64_t kClockStep = 500'000;  // µs that the wall clock may stray from one record to the next
 constexpr std::size_t kMostPending = 4 << 20;  // bytes that wait for a sync
 // Records that do. With a batch before and behind them they stay below what formats.md allows without a seal.
 constexpr std::uint64_t kMostPendingCount = 1024;
@@ -117,7 +117,7 @@ std::string JournalWriter::lines_of(JournalBatch& batch, std::uint64_t& count, J
     if (any) {
       stamp.mono = std::max(stamp.mono, last.mono);
       std::int64_t by = (stamp.wall - last.wall) - (stamp.mono - last.mono);
-      if (std::abs(by) > kStep)
+      if (std::abs(by) > kClockStep)
         lines += journal_line(Entry("clock.step").with("by", by), stamp, number + count++, boot_);
     }
     if (item.rotates) {

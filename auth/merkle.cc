@@ -14,11 +14,11 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kHash = 32;
+constexpr std::size_t kHashSize = 32;
 
 // Empty where a half is: a hash that could not be computed must not become part of one that looks right.
 std::string node(Bytes left, Bytes right) {
-  if (left.size() != kHash || right.size() != kHash) return {};
+  if (left.size() != kHashSize || right.size() != kHashSize) return {};
   return base::sha256(str('\x01', left, right));
 }
 
@@ -29,7 +29,8 @@ Result<MerkleTree> MerkleTree::resume(std::uint64_t size, std::vector<std::strin
     return fail(Fault::failed, str("a tree over ", size, " leaves has ", std::popcount(size),
                                    " subtrees, not ", subtrees.size()));
   for (const std::string& subtree : subtrees) {
-    if (subtree.size() != kHash) return fail(Fault::failed, str("a hash has 32 bytes, not ", subtree.size()));
+    if (subtree.size() != kHashSize)
+      return fail(Fault::failed, str("a hash has 32 bytes, not ", subtree.size()));
   }
   MerkleTree tree;
   tree.size_ = size;
@@ -51,7 +52,7 @@ void MerkleTree::add(Bytes leaf) {
 std::string MerkleTree::root() const {
   if (subtrees_.empty()) return base::sha256({});
   std::string hash = subtrees_.back();
-  if (hash.size() != kHash) return {};
+  if (hash.size() != kHashSize) return {};
   for (std::size_t at = subtrees_.size() - 1; at-- > 0;) hash = node(subtrees_[at], hash);
   return hash;
 }

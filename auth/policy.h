@@ -65,6 +65,9 @@ class Policy {
   // Root or the daemon's own user on the board itself (`oobd ctl`): everything is allowed to `user`
   // "local:NAME".
   static Principal local(uid_t uid);
+  // The daemon itself, by its clock: to Action::snapshot on every device, and to nothing else, the answer is
+  // yes. No key of a visitor's is called so.
+  static Principal schedule();
 
   // A Grant; or Fault::missing "no such device: NAME" when the principal may do nothing at all with the
   // device (so that it looks as if it did not exist); or Fault::denied "alice may not power edge1". REQUIRES:

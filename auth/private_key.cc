@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::string_view kBegin = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
 constexpr std::string_view kEnd = "-----END OPENSSH PRIVATE KEY-----\n";
-constexpr Bytes kMagic("openssh-key-v1\0", 15);
+constexpr Bytes kOpenSshMagic("openssh-key-v1\0", 15);
 constexpr std::size_t kBlock = 8;  // of the cipher "none"
 constexpr std::size_t kMostSecret = 16 * 1024;
 
@@ -44,7 +44,7 @@ struct Wiped : base::Wiped {
 void add_u32(std::string& to, std::size_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift);
 }
-void add_text(std::string& to, Bytes text) {
+void put_text(std::string& to, Bytes text) {
   add_u32(to, text.size());
   to += text;
 }
@@ -88,11 +88,11 @@ bool fields_ed25519(const EVP_PKEY* key, std::string& blob, std::string& secret)
   if (EVP_PKEY_get_raw_public_key(key, raw(point), &size) != 1 || size != 32 ||
       EVP_PKEY_get_raw_private_key(key, raw(seed.text), &seed_size) != 1 || seed_size != 32)
     return false;
-  add_text(blob, "ssh-ed25519");
-  add_text(blob, point);
-  add_text(secret, point);
+  put_text(blob, "ssh-ed25519");
+  put_text(blob, point);
+  put_text(secret, point);
   seed.text += point;
-  add_text(secret, seed.text);
+  put_text(secret, seed.text);
   return true;
 }
 
@@ -102,7 +102,7 @@ bool fields_rsa(const EVP_PKEY* key, std::string& blob, std::string& secret) {
   Number q = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR2),
          inverse = number_of(key, OSSL_PKEY_PARAM_RSA_COEFFICIENT1);
   if (!n || !e || !d || !p || !q || !inverse) return false;
-  add_text(blob, "ssh-rsa");
+  put_text(blob, "ssh-rsa");
   add_number(blob, e.get());
   add_number(blob, n.get());
   for (const Number* number : {&n, &e, &d, &inverse, &p, &q}) add_number(secret, number->get());
@@ -149,17 +149,17 @@ Result<std::string> make_private_key(HostKeyKind kind, std::string_view comment)
   if (!made || RAND_bytes(check, sizeof check) != 1)
     return fail(Fault::internal, "OpenSSL could not make a key");
   for (int i = 0; i < 2; ++i) secret.text.append(reinterpret_cast<char*>(check), sizeof check);
-  add_text(secret.text, Reader(blob).text());
+  put_text(secret.text, Reader(blob).text());
   secret.text += fields.text;
-  add_text(secret.text, comment);
+  put_text(secret.text, comment);
   for (char pad = 1; secret.text.size() % kBlock != 0; ++pad) secret.text += pad;
-  file.text += kMagic;
-  add_text(file.text, "none");
-  add_text(file.text, "none");
-  add_text(file.text, "");
+  file.text += kOpenSshMagic;
+  put_text(file.text, "none");
+  put_text(file.text, "none");
+  put_text(file.text, "");
   add_u32(file.text, 1);
-  add_text(file.text, blob);
-  add_text(file.text, secret.text);
+  put_text(file.text, blob);
+  put_text(file.text, secret.text);
   Wiped letters;
   letters.text.resize(4 * ((file.text.size() + 2) / 3) + 1);
   letters.text.resize(static_cast<std::size_t>(
@@ -187,8 +187,8 @@ Result<std::string> public_blob_of(std::string_view text) {
   }
   if (!decode_base64(letters.text, file.text)) return not_a_key("its base64 is broken");
   Bytes bytes = file.text;
-  if (!bytes.starts_with(kMagic)) return not_a_key("it does not begin with openssh-key-v1");
-  Reader outer(bytes.substr(kMagic.size()));
+  if (!bytes.starts_with(kOpenSshMagic)) return not_a_key("it does not begin with openssh-key-v1");
+  Reader outer(bytes.substr(kOpenSshMagic.size()));
   Bytes cipher = outer.text(), kdf = outer.text(), options = outer.text();
   std::uint32_t count = outer.u32();
   if (outer.ok() && cipher != "none")

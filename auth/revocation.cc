@@ -21,7 +21,7 @@ using base::str;
 
 namespace {
 
-constexpr std::string_view kSpace = " \t";
+constexpr std::string_view kBlanks = " \t";
 
 // The first blank, or the end. find_first_of() asks memchr() for each character, which took a third of the
 // time of a long list.
@@ -30,11 +30,11 @@ std::size_t to_space(std::string_view text) {
       std::find_if(text.begin(), text.end(), [](char c) { return c == ' ' || c == '\t'; }) - text.begin());
 }
 
-const unsigned char* raw(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+const unsigned char* octets_of(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
 std::string sha1(Bytes bytes) {
   std::string digest(SHA_DIGEST_LENGTH, '\0');
-  SHA1(raw(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  SHA1(octets_of(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 
@@ -48,9 +48,9 @@ bool parse_fingerprint(std::string_view text, std::string& digest) {
 }
 
 // The faults and the entries of one line.
-class LineReader {
+class TextLine {
  public:
-  LineReader(std::string_view line, unsigned number, RevocationFile& file)
+  TextLine(std::string_view line, unsigned number, RevocationFile& file)
       : line_(line), number_(number), file_(file) {}
 
   void read() {
@@ -79,13 +79,13 @@ class LineReader {
   enum class Listed { bare, as_key };
 
   static std::string_view trim(std::string_view text) {
-    std::size_t from = std::min(text.find_first_not_of(kSpace), text.size());
-    return text.substr(from, text.find_last_not_of(kSpace) + 1 - from);
+    std::size_t from = std::min(text.find_first_not_of(kBlanks), text.size());
+    return text.substr(from, text.find_last_not_of(kBlanks) + 1 - from);
   }
   // A # inside a word stays: it may belong to a key id.
   static std::string_view without_comment(std::string_view line) {
     for (std::size_t at = 0; at < line.size(); ++at) {
-      if (line[at] == '#' && (at == 0 || kSpace.find(line[at - 1]) != std::string_view::npos))
+      if (line[at] == '#' && (at == 0 || kBlanks.find(line[at - 1]) != std::string_view::npos))
         return line.substr(0, at);
     }
     return line;
@@ -212,7 +212,7 @@ class LineReader {
     std::size_t length = 0;
     if (first_word(rest_, length) && !is_key_type(rest_.substr(0, length))) {
       std::string_view after = trim(rest_.substr(length));  // options, as the line had them in a key file
-      if (is_key_type(after.substr(0, after.find_first_of(kSpace)))) rest_ = after;
+      if (is_key_type(after.substr(0, after.find_first_of(kBlanks)))) rest_ = after;
     }
     std::string blob;
     if (!key_words(blob)) return;
@@ -240,7 +240,7 @@ RevocationFile parse_text(std::string_view text) {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    LineReader(line, number, file).read();
+    TextLine(line, number, file).read();
     if (file.faults.size() >= kMostRevocationFaults) break;
   }
   return file;

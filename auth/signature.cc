@@ -29,10 +29,10 @@ namespace {
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
 
-const unsigned char* raw(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
+const unsigned char* octets(Bytes bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
 Number number_of(Bytes bytes) {
-  return Number(BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr), BN_free);
+  return Number(BN_bin2bn(octets(bytes), static_cast<int>(bytes.size()), nullptr), BN_free);
 }
 
 Key key_from(const char* kind, OSSL_PARAM_BLD* parts) {
@@ -47,10 +47,10 @@ Key key_from(const char* kind, OSSL_PARAM_BLD* parts) {
   return Key(key, EVP_PKEY_free);
 }
 
-using Parts = std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)>;
+using ParamBuild = std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)>;
 
 Key ec_key(const char* group, Bytes point) {
-  Parts parts(OSSL_PARAM_BLD_new(), OSSL_PARAM_BLD_free);
+  ParamBuild parts(OSSL_PARAM_BLD_new(), OSSL_PARAM_BLD_free);
   if (!parts || OSSL_PARAM_BLD_push_utf8_string(parts.get(), OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
       OSSL_PARAM_BLD_push_octet_string(parts.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1)
     return Key(nullptr, EVP_PKEY_free);
@@ -59,7 +59,7 @@ Key ec_key(const char* group, Bytes point) {
 
 Key rsa_key(Bytes exponent, Bytes modulus) {
   Number e = number_of(exponent), n = number_of(modulus);
-  Parts parts(OSSL_PARAM_BLD_new(), OSSL_PARAM_BLD_free);
+  ParamBuild parts(OSSL_PARAM_BLD_new(), OSSL_PARAM_BLD_free);
   if (!parts || !e || !n || OSSL_PARAM_BLD_push_BN(parts.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(parts.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1)
     return Key(nullptr, EVP_PKEY_free);
@@ -69,7 +69,8 @@ Key rsa_key(Bytes exponent, Bytes modulus) {
 bool verified(const Key& key, const EVP_MD* digest, Bytes message, Bytes signature) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   return key && context && EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), raw(signature), signature.size(), raw(message), message.size()) == 1;
+         EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message),
+                          message.size()) == 1;
 }
 
 // OpenSSL takes ECDSA signatures in DER, SSH sends r and s as numbers. Empty if they are not such.
@@ -109,7 +110,7 @@ bool check_ecdsa(Reader& fields, Bytes message, Bytes signature) {
 
 bool check_ed25519(Reader& fields, Bytes message, Bytes signature) {
   Bytes point = fields.text();
-  Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(point), point.size()), EVP_PKEY_free);
+  Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(point), point.size()), EVP_PKEY_free);
   return signature.size() == 64 && verified(key, nullptr, message, signature);
 }
 

@@ -28,8 +28,8 @@ constexpr std::size_t kMostPem = 4096;
 using PublicKeyHandle = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using Context = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
 
-const unsigned char* raw(Bytes from) { return reinterpret_cast<const unsigned char*>(from.data()); }
-unsigned char* raw(std::string& to) { return reinterpret_cast<unsigned char*>(to.data()); }
+const unsigned char* bytes_at(Bytes from) { return reinterpret_cast<const unsigned char*>(from.data()); }
+unsigned char* bytes_at(std::string& to) { return reinterpret_cast<unsigned char*>(to.data()); }
 
 // C2SP signed-note has names without Unicode spaces and "+"; ours are ASCII besides.
 bool is_name(std::string_view name) {
@@ -91,11 +91,13 @@ std::string NoteKey::text() const {
 
 bool NoteKey::verify(Bytes text, Bytes signature) const {
   if (signature.size() != kSignature || public_.size() != kKey) return false;
-  PublicKeyHandle key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(public_), public_.size()),
-                      EVP_PKEY_free);
+  PublicKeyHandle key(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_at(public_), public_.size()),
+      EVP_PKEY_free);
   Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   return key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), raw(signature), signature.size(), raw(text), text.size()) == 1;
+         EVP_DigestVerify(context.get(), bytes_at(signature), signature.size(), bytes_at(text),
+                          text.size()) == 1;
 }
 
 Result<SignedNote> SignedNote::parse(Bytes text, std::size_t& size) {
@@ -178,7 +180,7 @@ Result<std::string> NoteSigner::pem() const {
 std::string NoteSigner::public_key() const {
   std::string key(kKey, '\0');
   std::size_t size = key.size();
-  if (EVP_PKEY_get_raw_public_key(key_->key, raw(key), &size) != 1 || size != kKey) return {};
+  if (EVP_PKEY_get_raw_public_key(key_->key, bytes_at(key), &size) != 1 || size != kKey) return {};
   return key;
 }
 
@@ -191,7 +193,7 @@ Result<SignedNote> NoteSigner::sign(const Checkpoint& checkpoint) const {
   std::size_t size = kSignature;
   Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   if (!context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_->key) != 1 ||
-      EVP_DigestSign(context.get(), raw(note.signature), &size, raw(text), text.size()) != 1 ||
+      EVP_DigestSign(context.get(), bytes_at(note.signature), &size, bytes_at(text), text.size()) != 1 ||
       size != kSignature || note.key_id.size() != kId)
     return fail(Fault::internal, "OpenSSL does not sign");
   return note;

@@ -18,7 +18,7 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kMostFile = 1 << 20;
+constexpr std::size_t kMostGrants = 1 << 20;
 
 Result<std::string> text_at(const json::object& line, const char* key) {
   const json::value* value = line.if_contains(key);
@@ -82,7 +82,7 @@ json::object object_of(const TimedGrant& grant) {
 Result<> TimedGrants::open(base::Blocking& blocking, std::string file) {
   blocking_ = &blocking;
   file_ = std::move(file);
-  Result<TrustedFile> trusted = TrustedFile::open(file_, 077, kMostFile);
+  Result<TrustedFile> trusted = TrustedFile::open(file_, 077, kMostGrants);
   if (!trusted && trusted.error().fault == Fault::missing) return {};
   if (!trusted) return trusted.error();
   Result<std::string> whole = trusted->read();

@@ -18,7 +18,7 @@ constexpr std::uint16_t kFirst = 0x0000, kLast = 0xffff;  // as ids that are ask
 constexpr unsigned kMostRestarts = 3, kMostReservations = 16;
 
 // Table 5-2.
-constexpr std::uint8_t kInvalidCommand = 0xc1, kReservationLost = 0xc5, kCannotReturn = 0xca,
+constexpr std::uint8_t kNoSuchCommand = 0xc1, kReservationLost = 0xc5, kCannotReturn = 0xca,
                        kNotPresent = 0xcb;
 
 std::string id_text(std::uint16_t id) {
@@ -122,7 +122,7 @@ void EventLog::ask_entry(std::uint16_t id, OnLost lost, Answered then) {
 void EventLog::reserve(std::function<void()> then) {
   ask(kReserveSel, {}, [this, then = std::move(then)](const Response& response) {
     bool reserved = response.completion == 0 && response.data.size() >= 2;
-    if (!reserved && response.completion != kInvalidCommand)
+    if (!reserved && response.completion != kNoSuchCommand)
       return fail_task(Fault::failed, "reserve: " + completion_text(response.completion));
     reservation_ = reserved ? get16(response.data, 0) : 0;
     then();

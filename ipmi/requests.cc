@@ -14,8 +14,8 @@ namespace {
 
 // Until a request is sent again, and after the last time given up: 15.5 s in all, so that a cable that is out
 // for 12 s ends nothing, and a dead BMC is noticed within 30 s of its last word (Bmc::kKeepAlive).
-constexpr milliseconds kWaits[] = {milliseconds(1000), milliseconds(1500), milliseconds(2000),
-                                   milliseconds(3000), milliseconds(4000), milliseconds(4000)};
+constexpr milliseconds kAnswerWaits[] = {milliseconds(1000), milliseconds(1500), milliseconds(2000),
+                                         milliseconds(3000), milliseconds(4000), milliseconds(4000)};
 constexpr milliseconds kOnceWait{5000};
 constexpr milliseconds kFirstLimit{5000};  // of a request that belongs to the opening of a session
 constexpr std::uint8_t kNodeBusy = 0xc0;   // table 5-2: the command was not processed, so it may be repeated
@@ -96,9 +96,9 @@ void Requests::next() {
 void Requests::transmit() {
   Pending& pending = waiting_.front();
   if (pending.sent == 0) sequence_ = (sequence_ + 1) % 64;
-  std::size_t last = std::size(kWaits) - 1;
+  std::size_t last = std::size(kAnswerWaits) - 1;
   milliseconds wait =
-      pending.how != Link::Send::again ? kOnceWait : kWaits[std::min<std::size_t>(pending.sent, last)];
+      pending.how != Link::Send::again ? kOnceWait : kAnswerWaits[std::min<std::size_t>(pending.sent, last)];
   ++pending.sent;
   std::string message = encode_message(pending.request, sequence_);
   answer_.after(wait, [this] { no_answer(); });
@@ -108,13 +108,13 @@ void Requests::transmit() {
 void Requests::no_answer() {
   Pending& pending = waiting_.front();
   bool once = pending.how != Link::Send::again;
-  bool spent = once || pending.sent >= std::size(kWaits);
+  bool spent = once || pending.sent >= std::size(kAnswerWaits);
   if (!spent && base::Clock::now() < pending.deadline) return transmit();
-  bool repeated = !once && pending.sent >= std::size(kWaits);
+  bool repeated = !once && pending.sent >= std::size(kAnswerWaits);
   if (repeated) started_ = false;  // the rest waits for the next session
-  finish(fail(Fault::unavailable, repeated
-                                      ? str("no answer from the BMC, asked ", std::size(kWaits), " times")
-                                      : "no answer from the BMC"));
+  finish(fail(Fault::unavailable,
+              repeated ? str("no answer from the BMC, asked ", std::size(kAnswerWaits), " times")
+                       : "no answer from the BMC"));
   if (repeated) owner_.silent();
   if (once) owner_.unanswered();
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr char kMagic[] = "OOBDSDR\x01";
 constexpr std::size_t kMagicSize = 8;
 constexpr std::size_t kSumSize = 32;
-constexpr std::size_t kMostFile = kMostSdrBytes + 2 * kMostSdrs + 1024;
+constexpr std::size_t kMostCache = kMostSdrBytes + 2 * kMostSdrs + 1024;
 
 base::Error broken(const char* what) {
   return base::fail(base::Fault::failed, base::str("sensor record cache: ", what));
@@ -73,7 +73,7 @@ base::Result<SdrCache> SdrCache::decode(Bytes file) {
 base::Result<SdrCache> read_sdr_cache(const std::string& path) {
   base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return base::system_error(path);
-  std::string bytes(kMostFile + 1, '\0');
+  std::string bytes(kMostCache + 1, '\0');
   std::size_t size = 0;
   while (size < bytes.size()) {
     ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
@@ -82,7 +82,7 @@ base::Result<SdrCache> read_sdr_cache(const std::string& path) {
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > kMostFile) return base::wrap(path, broken("too long"));
+  if (size > kMostCache) return base::wrap(path, broken("too long"));
   bytes.resize(size);
   auto cache = SdrCache::decode(bytes);
   if (!cache) return base::wrap(path, cache.error());

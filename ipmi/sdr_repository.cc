@@ -12,16 +12,16 @@ namespace {
 using base::Fault;
 using base::str;
 
-constexpr std::uint8_t kGetDeviceId = 0x01;
+constexpr std::uint8_t kDeviceId = 0x01;
 constexpr std::uint8_t kGetInfo = 0x20;        // 33.9; of device SDRs 35.2, the same number
 constexpr std::uint8_t kReserve = 0x22;        // 33.11; 35.4
 constexpr std::uint8_t kGetSdr = 0x23;         // 33.12
 constexpr std::uint8_t kGetDeviceSdr = 0x21;   // 35.3
 constexpr std::uint16_t kLastRecord = 0xffff;  // as the next one: there is none
-constexpr std::size_t kHeader = 5;
+constexpr std::size_t kRecordHeader = 5;
 
 // Table 5-2.
-constexpr std::uint8_t kInvalidCommand = 0xc1, kReservationLost = 0xc5, kNotPresent = 0xcb;
+constexpr std::uint8_t kNoCommand = 0xc1, kReservationLost = 0xc5, kNotPresent = 0xcb;
 
 std::string id_text(std::uint16_t id) {
   char text[8];
@@ -53,7 +53,7 @@ void SdrRepository::get(Done done) {
   if (waiters_.size() > 1) return;
   limit_.after(kLimit, [this] { give_up(Fault::unavailable, "the BMC took over 5 min"); });
   source_ = Source::repository;
-  link_.ask({NetFn::app, kGetDeviceId, {}}, Link::Send::again, life_.wrap([this](Result<Response> answer) {
+  link_.ask({NetFn::app, kDeviceId, {}}, Link::Send::again, life_.wrap([this](Result<Response> answer) {
     if (!answer) return finish(base::wrap("sensor records", answer.error()));
     device_id(*answer);
   }));
@@ -89,7 +89,7 @@ void SdrRepository::ask_info() { ask(kGetInfo, kGetInfo, {}, &SdrRepository::inf
 
 void SdrRepository::info(const Response& response) {
   Bytes data = response.data;
-  if (response.completion == kInvalidCommand && source_ == Source::repository && has_device_sdrs_) {
+  if (response.completion == kNoCommand && source_ == Source::repository && has_device_sdrs_) {
     source_ = Source::device;
     return ask_info();
   }
@@ -138,7 +138,7 @@ void SdrRepository::reserve() {
 void SdrRepository::reserved(const Response& response) {
   if (response.completion == 0 && response.data.size() >= 2)
     walk_.reservation = get16(response.data, 0);
-  else if (response.completion == kInvalidCommand)
+  else if (response.completion == kNoCommand)
     walk_.reservation = 0;  // it knows none: 0000h is for those (33.11)
   else
     return give_up(Fault::failed, "reserve: " + completion_text(response.completion));
@@ -149,7 +149,8 @@ void SdrRepository::reserved(const Response& response) {
 
 void SdrRepository::ask_piece() {
   // The header first: some firmware refuses to read beyond the end.
-  std::size_t whole = walk_.record.size() < kHeader ? kHeader : kHeader + get8(walk_.record, 4);
+  std::size_t whole =
+      walk_.record.size() < kRecordHeader ? kRecordHeader : kRecordHeader + get8(walk_.record, 4);
   std::string data;
   put16(data, walk_.reservation);
   put16(data, walk_.id);
@@ -167,9 +168,10 @@ void SdrRepository::piece(const Response& response) {
   walk_.knows_next = true;
   data.remove_prefix(2);
   if (data.empty()) return record_ends();  // what is there is all there is
-  std::size_t whole = walk_.record.size() < kHeader ? kHeader : kHeader + get8(walk_.record, 4);
+  std::size_t whole =
+      walk_.record.size() < kRecordHeader ? kRecordHeader : kRecordHeader + get8(walk_.record, 4);
   walk_.record += data.substr(0, std::min(walk_.piece, whole - walk_.record.size()));
-  if (walk_.record.size() >= kHeader && walk_.record.size() >= kHeader + get8(walk_.record, 4))
+  if (walk_.record.size() >= kRecordHeader && walk_.record.size() >= kRecordHeader + get8(walk_.record, 4))
     return record_ends();
   // Offsets have eight bits (33.12).
   if (walk_.record.size() > 0xff) return record_ends();

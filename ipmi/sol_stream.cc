@@ -18,11 +18,11 @@ constexpr std::uint8_t kOverrun = 0x08;      // from the BMC: characters were dr
 constexpr std::uint8_t kBreakSeen = 0x04;    // from the BMC
 constexpr std::uint8_t kBreak = 0x10;        // to the BMC: generate a break before these characters
 
-constexpr std::size_t kHeader = 4;
+constexpr std::size_t kSolHeader = 4;
 constexpr std::size_t kMostCharacters = 255;  // the accepted count is one byte
 constexpr std::size_t kSafeCharacters = 28;
 constexpr std::array<int, 8> kDelays{500, 700, 1000, 1400, 2000, 2800, 4000, 4000};  // ms
-constexpr unsigned kMostRefusals = 8;
+constexpr unsigned kMostSolRefusals = 8;
 constexpr milliseconds kExtraHeld{1500};
 constexpr milliseconds kLate{2000};
 constexpr milliseconds kNackEvery{250};
@@ -52,18 +52,18 @@ std::string encode(std::uint8_t sequence, std::uint8_t acked, std::uint8_t accep
 
 std::size_t SolStream::characters_for(std::size_t announced_size) {
   if (announced_size < 8 || announced_size > 1024) return kSafeCharacters;
-  return std::min(announced_size - kHeader, kMostCharacters);
+  return std::min(announced_size - kSolHeader, kMostCharacters);
 }
 
 void SolStream::receive(Bytes payload, Time now) {
-  if (payload.size() < kHeader || ended_) return;
+  if (payload.size() < kSolHeader || ended_) return;
   heard_ = true;
   std::uint8_t sequence = get8(payload, 0) & 0x0f, acked = get8(payload, 1) & 0x0f;
   std::uint8_t status = get8(payload, 3);
   if (sequence == 0) {
     note(status);
   } else {
-    incoming(sequence, payload.substr(kHeader, kMostCharacters), status, now);
+    incoming(sequence, payload.substr(kSolHeader, kMostCharacters), status, now);
   }
   if (acked != 0) answered(acked, get8(payload, 2), status & kNack, now);
   if (status & kDeactivated) ended_ = true;
@@ -241,7 +241,7 @@ void SolStream::answered(std::uint8_t sequence, std::size_t accepted, bool nack,
 // The BMC is there but takes no more for now. What it did not accept stays first in line, under a new
 // sequence number: the old one has been answered, and BMCs take it for a repeat from then on.
 void SolStream::pause(Time now) {
-  if (++refusals_ <= kMostRefusals) {
+  if (++refusals_ <= kMostSolRefusals) {
     paused_until_ = now + delay(refusals_ - 1);
     return;
   }

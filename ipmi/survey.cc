@@ -16,7 +16,7 @@ namespace {
 // IPMI 2.0, appendix G.
 constexpr std::uint8_t kGetChannelCapabilities = 0x38, kGetChannelSuites = 0x54;
 constexpr std::uint8_t kGetSolParameters = 0x22;
-constexpr char kThisChannel = 0x0e;
+constexpr char kChannelInUse = 0x0e;
 constexpr char kExtended = static_cast<char>(0x80);  // 22.13: with what IPMI 2.0 adds; else Kg is told as 0
 constexpr unsigned kMostSuiteIndex = 64;             // 22.15: 6 bits
 constexpr std::size_t kSuiteBytes = 16;              // a full answer; a shorter one is the last
@@ -170,7 +170,7 @@ void Survey::ask_sol(std::size_t at) {
   static constexpr std::uint8_t kEnable = 1, kAuthentication = 2, kVolatileRate = 6;
   static constexpr std::uint8_t kParameters[] = {kEnable, kAuthentication, kVolatileRate};
   if (at == std::size(kParameters)) return ask_for_more_privilege();
-  std::string data = {kThisChannel, static_cast<char>(kParameters[at]), 0, 0};
+  std::string data = {kChannelInUse, static_cast<char>(kParameters[at]), 0, 0};
   bmc_->ask(request(NetFn::transport, kGetSolParameters, data), Link::Send::again,
             life_.wrap([this, at](const Result<Response>& response) {
               if (step_ != Step::sol) return;
@@ -212,7 +212,7 @@ void Survey::session_over() {
 
 void Survey::ask_capabilities() {
   constexpr std::uint8_t kSequence = 1;
-  std::string data = {static_cast<char>(kThisChannel | kExtended), static_cast<char>(Privilege::user)};
+  std::string data = {static_cast<char>(kChannelInUse | kExtended), static_cast<char>(Privilege::user)};
   exchange(
       encode_v15(encode_message(request(NetFn::app, kGetChannelCapabilities, data), kSequence)),
       [this](Bytes datagram) {
@@ -323,7 +323,7 @@ void Survey::break_off(std::uint32_t bmc_session) {
 
 // Last, as the only one that takes as long as the BMC likes.
 void Survey::ask_suites(unsigned index) {
-  std::string data = {kThisChannel, 0, static_cast<char>(0x80 | index)};
+  std::string data = {kChannelInUse, 0, static_cast<char>(0x80 | index)};
   std::uint8_t sequence = static_cast<std::uint8_t>((index + 2) % 64);
   auto more = std::make_shared<bool>(false);
   exchange(

@@ -9,8 +9,8 @@ constexpr Bytes kRmcp("\x06\x00\xff\x07", 4);  // ASF 2.0, 3.2.2: version, reser
 constexpr std::uint8_t kNoAuthentication = 0x00, kRmcpPlus = 0x06;  // table 13-8, auth types
 constexpr std::uint8_t kNextHeader = 0x07;
 constexpr std::uint8_t kEncrypted = 0x80, kAuthenticated = 0x40;
-constexpr std::size_t kHeader = 16, kV15Header = 14;  // both with RMCP's
-constexpr std::uint8_t kBmc = 0x20, kConsole = 0x81;  // 5.5: slave and software ids
+constexpr std::size_t kSessionHeader = 16, kV15Header = 14;  // both with RMCP's
+constexpr std::uint8_t kBmcAddress = 0x20, kConsole = 0x81;  // 5.5: slave and software ids
 
 base::Error broken(std::string what) { return base::fail(base::Fault::failed, std::move(what)); }
 
@@ -73,7 +73,7 @@ Result<> take_status(const char* what, Bytes payload, std::uint8_t& tag, std::ui
 // --- the session header --------------------------------------------------------------------------------
 
 Result<Packet> decode_packet(Bytes datagram, std::size_t auth_code_size) {
-  if (auto rmcp = check_rmcp(datagram, kHeader); !rmcp) return rmcp.error();
+  if (auto rmcp = check_rmcp(datagram, kSessionHeader); !rmcp) return rmcp.error();
   if (get8(datagram, 4) != kRmcpPlus) return broken("not an RMCP+ packet");
   Packet packet;
   std::uint8_t type = get8(datagram, 5);
@@ -83,7 +83,7 @@ Result<Packet> decode_packet(Bytes datagram, std::size_t auth_code_size) {
   packet.session = get32(datagram, 6);
   packet.sequence = get32(datagram, 10);
   std::size_t size = get16(datagram, 14);
-  Bytes rest = datagram.substr(kHeader);
+  Bytes rest = datagram.substr(kSessionHeader);
   if (size > rest.size())
     return broken(base::str("payload of ", size, " bytes in a packet that has ", rest.size()));
   packet.payload = rest.substr(0, size);
@@ -219,7 +219,7 @@ Result<Rakp4> Rakp4::decode(Bytes payload) {
 
 std::string encode_message(const Request& request, std::uint8_t sequence) {
   std::string message;
-  put8(message, kBmc);
+  put8(message, kBmcAddress);
   put8(message, static_cast<unsigned>(request.netfn) << 2 | (request.lun & 3u));
   put8(message, checksum(message));
   put8(message, kConsole);

@@ -87,7 +87,7 @@ class TestCa {
   mutable long serial_ = 0;
 };
 
-// A syslog collector on 127.0.0.1 that takes one connection after another, in a thread of its own.
+// A syslog collector on 127.0.0.1, with a thread for each connection.
 class Collector {
  public:
   static constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
@@ -178,14 +178,18 @@ class Collector {
         wait(stop_.get(), POLLIN);
         continue;
       }
-      SslOf ssl(SSL_new(context_.get()));
-      SSL_set_fd(ssl.get(), socket.get());
-      bool begun = talk(ssl.get());
-      ERR_clear_error();
-      if (!begun) continue;  // the other side is to read why
-      linger hard{1, 0};
-      ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+      talks_.emplace_back([this, socket = std::move(socket)] { serve(socket.get()); });
     }
+    for (std::thread& one : talks_) one.join();
+  }
+  void serve(int socket) {
+    SslOf ssl(SSL_new(context_.get()));
+    SSL_set_fd(ssl.get(), socket);
+    bool begun = talk(ssl.get());
+    ERR_clear_error();
+    if (!begun) return;  // the other side is to read why
+    linger hard{1, 0};
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   }
   // False: the handshake failed.
   bool talk(SSL* ssl) {
@@ -240,6 +244,7 @@ class Collector {
   std::uint16_t port_ = 0;
   mutable std::mutex mutex_;
   std::vector<std::string> heard_;
+  std::vector<std::thread> talks_;
   std::thread thread_;
 };
 

@@ -62,9 +62,10 @@ class SyslogExportTest : public testing::Test {
     export_ = std::make_unique<SyslogExport>(loop_, blocking_, *journal_, dir_.path(), "board1", limits_);
     export_->adopt(settings(collector));
   }
-  SyslogSettings settings(const Collector& collector) {
+  SyslogSettings settings(const Collector& collector) { return settings(collector.address()); }
+  SyslogSettings settings(const std::string& server) {
     test::write_file(dir_ / "ca.pem", ca_.certificate());
-    return {collector.address(), dir_ / "ca.pem", "logs.example.net", "", ""};
+    return {server, dir_ / "ca.pem", "logs.example.net", "", ""};
   }
   bool all_arrive(const Collector& collector) {
     return test::run_until(
@@ -318,6 +319,159 @@ TEST(SyslogPosition, IsReadBackAndRefusedWhenDamaged) {
     EXPECT_FALSE(read_position(dir.path())) << size;
   }
 }
+
+#ifdef __linux__
+class SyslogWaysTest : public SyslogExportTest {
+ protected:
+  void begin_by(const std::string& server, std::vector<std::string> ways) {
+    ways_ = std::move(ways);
+    export_ = std::make_unique<SyslogExport>(loop_, blocking_, *journal_, dir_.path(), "board1", limits_);
+    export_->go_by({[this](const std::string& server) {
+                      asked_ = server;
+                      return ways_;
+                    },
+                    [this](const std::string&) { return lives_; }});
+    export_->adopt(settings(server));
+  }
+  void ways_are(std::vector<std::string> ways) {
+    ways_ = std::move(ways);
+    export_->ways_changed();
+  }
+  bool connects() {
+    return test::run_until(loop_, [&] { return export_->figures().connected; });
+  }
+  bool fails() {
+    return test::run_until(loop_, [&] { return !export_->figures().trouble.empty(); });
+  }
+  void waits_for_another_way() { limits_.again_least = limits_.again_most = milliseconds(600'000); }
+
+  std::vector<std::string> ways_;
+  std::string asked_;
+  bool lives_ = true;
+};
+
+TEST_F(SyslogWaysTest, GoesByTheWayThatItIsToldAndLeavesOneThatIsDead) {
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  waits_for_another_way();
+  begin_by(collector.address(), {"wwan7"});  // which is not there
+  ASSERT_TRUE(fails());
+  EXPECT_EQ(asked_, collector.address());
+  EXPECT_EQ(export_->figures().trouble, collector.address() + " by wwan7: interface wwan7: not there now");
+  ways_are({"lo", ""});
+  ASSERT_TRUE(connects()) << export_->figures().trouble;
+  note(1);
+  ASSERT_TRUE(all_arrive(collector));
+  ASSERT_EQ(collector.heard().size(), 1U);
+
+  ways_are({"wwan7", "lo", ""});  // better, but this one works
+  EXPECT_TRUE(export_->figures().connected);
+  ways_are({"wwan7", ""});
+  EXPECT_FALSE(export_->figures().connected);
+  ASSERT_TRUE(connects());  // by the routing table, after wwan7
+  ways_are({"wwan7", "lo", ""});
+  EXPECT_FALSE(export_->figures().connected) << "by the routing table, though there is a way";
+  ASSERT_TRUE(connects());
+  lives_ = false;  // each byte costs there, and something else works
+  ways_are({"wwan7", "lo", ""});
+  EXPECT_TRUE(export_->figures().connected) << "left for one that was just tried";
+  ways_are({"lo", ""});
+  ways_are({"wwan7", "lo", ""});
+  EXPECT_FALSE(export_->figures().connected);
+  ASSERT_TRUE(connects());
+  note(1);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return export_->figures().waiting == 0; }));
+  EXPECT_TRUE(all_arrive(collector));
+}
+
+TEST_F(SyslogWaysTest, TriesOneWayAfterTheOther) {
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  waits_for_another_way();
+  begin_by(collector.address(), {"wwan7", "wwan8", "lo"});
+  ASSERT_TRUE(connects()) << export_->figures().trouble;
+  note(1);
+  EXPECT_TRUE(all_arrive(collector));
+  EXPECT_THAT(journal_text(), Not(HasSubstr("syslog.down")));
+}
+
+TEST_F(SyslogWaysTest, SaysOfEachWayWhyItLedNowhere) {
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  waits_for_another_way();
+  begin_by(collector.address(), {"wwan7", "wwan8"});
+  ASSERT_TRUE(fails());
+  std::string at = collector.address();
+  EXPECT_EQ(export_->figures().trouble, base::str(at, " by wwan7: interface wwan7: not there now; ", at,
+                                                  " by wwan8: interface wwan8: not there now"));
+  ways_are({"wwan8", "wwan7", ""});
+  EXPECT_TRUE(connects());
+}
+
+// Whose queue is full, so that no connect to it is answered.
+class Swallower {
+ public:
+  Swallower() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* at = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener_.get(), at, size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 0), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), at, &size), 0);
+    for (int i = 0; i < 4; ++i) {
+      waiting_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      ::connect(waiting_.back().get(), at, size);
+    }
+    address_ = base::str("127.0.0.1:", ntohs(address.sin_port));
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  base::Fd listener_;
+  std::vector<base::Fd> waiting_;
+  std::string address_;
+};
+
+TEST_F(SyslogWaysTest, LeavesAWayThatSwallowsEverythingForTheNext) {
+  Swallower swallower;
+  waits_for_another_way();
+  limits_.way = milliseconds(50);
+  limits_.link.connect = milliseconds(600'000);
+  begin_by(swallower.address(), {"lo", "wwan7"});
+  ASSERT_TRUE(fails());
+  const std::string& at = swallower.address();
+  EXPECT_EQ(export_->figures().trouble, base::str(at, " by lo: no answer to the connect; ", at,
+                                                  " by wwan7: interface wwan7: not there now"));
+}
+
+TEST_F(SyslogWaysTest, ReturnsToAWayThatItLeftForABetterOneBeforeItsEnd) {
+  Swallower swallower;
+  waits_for_another_way();
+  limits_.way = milliseconds(50);
+  limits_.link.connect = milliseconds(600'000);
+  begin_by(swallower.address(), {"lo"});
+  ASSERT_TRUE(test::run_until(loop_, [&] { return !asked_.empty(); }));
+  ways_are({"wwan7", "lo", "wwan8"});
+  ASSERT_TRUE(fails());
+  const std::string& at = swallower.address();
+  EXPECT_EQ(export_->figures().trouble,
+            base::str(at, " by wwan7: interface wwan7: not there now; ", at,
+                      " by lo: no answer to the connect; ", at, " by wwan8: interface wwan8: not there now"));
+}
+
+TEST_F(SyslogWaysTest, ReturnsToTheBetterWayThatLedNowhere) {
+  Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  limits_.better = milliseconds(20);
+  begin_by(collector.address(), {"wwan7", "lo"});
+  ASSERT_TRUE(connects());
+  note(1);
+  ASSERT_TRUE(all_arrive(collector));
+  ways_ = {"", "lo"};  // the better one leads there now, of which nobody tells
+  ASSERT_TRUE(test::run_until(loop_, [&] { return collector.heard().size() >= 3; }));
+  note(1);
+  EXPECT_TRUE(all_arrive(collector));
+  EXPECT_TRUE(test::run_until(loop_, [&] { return export_->figures().waiting == 0; }));
+}
+#endif
 
 }  // namespace
 }  // namespace oob::audit

@@ -65,6 +65,20 @@ TEST(Policy, AllowsEverythingToLocalPeopleAndNobodyWhoOnlyCallsHimselfSo) {
   EXPECT_FALSE(Policy().decide(false_root, Action::admin));
 }
 
+TEST(Policy, LetsTheScheduleTakeSnapshotsAndNothingElse) {
+  Policy policy({{"oobd", {"all"}}}, {{"all", {{"*"}, {std::begin(kActions), std::end(kActions)}}}});
+  for (Action action : kActions) {
+    EXPECT_EQ(policy.decide(Policy::schedule(), action, "edge1").has_value(), action == Action::snapshot);
+    EXPECT_FALSE(policy.decide(Policy::schedule(), action));
+  }
+  EXPECT_FALSE(policy.decide(Policy::schedule(), Action::power, "edge1"));
+  // A user of that name, who came with a key, is whoever the configuration says.
+  Principal person{"oobd", "SHA256:x", "192.0.2.9"}, liar{"oobd", "schedule", "192.0.2.9"};
+  EXPECT_TRUE(policy.decide(person, Action::power, "edge1"));
+  EXPECT_FALSE(Policy().decide(person, Action::snapshot, "edge1"));
+  EXPECT_FALSE(Policy().decide(liar, Action::snapshot, "edge1"));
+}
+
 TEST(Policy, PutsIntoAGrantWhatWasDecided) {
   auto grant = example().decide(kAlice, Action::power, "edge1");
   ASSERT_TRUE(grant);
