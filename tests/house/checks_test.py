@@ -108,8 +108,8 @@ class Checks(unittest.TestCase):
 
     def test_a_library_of_which_no_package_is_known_is_found(self):
         with open(self.root / "CMakeLists.txt", "a") as script:
-            script.write("pkg_check_modules(GIT REQUIRED IMPORTED_TARGET libgit2>=1.5)\n")
-        self.fails("packages", "which package brings libgit2")
+            script.write("pkg_check_modules(SSH2 REQUIRED IMPORTED_TARGET libssh2>=1)\n")
+        self.fails("packages", "which package brings libssh2")
 
     def test_a_list_that_is_not_sorted_is_found(self):
         listed = self.root / "cmake/debian-packages.txt"

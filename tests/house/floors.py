@@ -9,18 +9,25 @@ BELOW = {
     "base": set(),
     "auth": {"base"},
     "audit": {"base", "auth"},
-    "console": {"base", "auth", "audit"},
-    "serial": {"base", "auth", "audit", "console"},
-    "ipmi": {"base", "auth", "audit", "console"},
-    "snapshot": {"base", "auth", "audit", "console"},
+    "recipe": {"base"},
+    "uplink": {"base"},
+    "notice": {"base", "auth"},
+    "console": {"base", "auth", "audit", "recipe", "uplink", "notice"},
+    "serial": {"base", "auth", "audit", "recipe", "uplink", "notice", "console"},
+    "ipmi": {"base", "auth", "audit", "recipe", "uplink", "notice", "console"},
+    "snapshot": {"base", "auth", "audit", "recipe", "uplink", "notice", "console"},
     "ssh": {"base"},
-    "oobd": {"base", "auth", "audit", "console", "serial", "ipmi", "snapshot", "ssh"},
+    "oobd": {"base", "auth", "audit", "recipe", "uplink", "notice", "console", "serial", "ipmi", "snapshot", "ssh"},
 }
 FOREIGN = {
     "libssh/": "ssh",
     "libserialport.h": "serial",
     "toml++/": "oobd",
     "vterm.h": "audit",
+    "zlib.h": "recipe",
+    "curl/": "notice",
+    "git2": "snapshot",
+    "expat.h": "snapshot",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]*)"|<([^>\n]*)>)', re.MULTILINE)
 

@@ -13,12 +13,16 @@ BRINGS = {
     "PkgConfig": ["pkg-config"],
     "Python3": ["python3"],
     "Threads": [],
+    "expat": ["libexpat1-dev"],
+    "libcurl": ["libcurl4-openssl-dev"],
+    "libgit2": ["libgit2-dev"],
     "libseccomp": ["libseccomp-dev"],
     "libserialport": ["libserialport-dev"],
     "libssh": ["libssh-dev"],
     "re2": ["libre2-dev"],
     "tomlplusplus": ["libtomlplusplus-dev"],
     "vterm": ["libvterm-dev"],
+    "zlib": ["zlib1g-dev"],
 }
 LIST = "cmake/debian-packages.txt"
 FIND = re.compile(r"\bfind_package\(\s*(\w+)([^)]*)\)|\bpkg_check_modules\(\s*\w+([^)]*)\)")

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-FLOORS = ("base", "auth", "audit", "console", "serial", "ipmi", "snapshot", "ssh", "oobd")
+FLOORS = ("base", "auth", "audit", "recipe", "uplink", "notice", "console", "serial", "ipmi", "snapshot", "ssh", "oobd")
 
 
 def files(root, *suffixes):

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/life.h"
 #include "console/line.h"
 
 namespace oob::test {
@@ -19,24 +20,24 @@ class FakeLine : public console::Line {
   // The gear's side. These take effect on the next turn of the loop, as with real lines.
   void say(const std::string& bytes) {
     said_ += bytes;
-    loop_.post([this] { wake(readable_); });
+    loop_.post(life_.wrap([this] { wake(readable_); }));
   }
   // Stands after all that was said so far.
   void mark(console::LineMark what) {
     marks_.emplace_back(said_.size(), std::move(what));
-    loop_.post([this] { wake(readable_); });
+    loop_.post(life_.wrap([this] { wake(readable_); }));
   }
   void unplug(const std::string& why = "unplugged") {
     broken_ = why;
-    loop_.post([this] { wake(readable_); });
+    loop_.post(life_.wrap([this] { wake(readable_); }));
   }
   void allow(std::size_t bytes) {
     room_ = bytes;
-    loop_.post([this] { wake(writable_); });
+    loop_.post(life_.wrap([this] { wake(writable_); }));
   }
   void come_back() {
     broken_.clear();
-    loop_.post([this] { wake(returns_); });
+    loop_.post(life_.wrap([this] { wake(returns_); }));
   }
 
   std::string typed;
@@ -47,11 +48,11 @@ class FakeLine : public console::Line {
 
   void open(std::function<void(base::Result<>)> done) override {
     ++opens;
-    loop_.post([this, done = std::move(done)] {
+    loop_.post(life_.wrap([this, done = std::move(done)] {
       if (!refuse_open.empty()) return done(base::fail(base::Fault::unavailable, refuse_open));
       is_open = true;
       done({});
-    });
+    }));
   }
   base::Result<std::size_t> read(char* to, std::size_t most) override {
     ++reads;
@@ -84,7 +85,8 @@ class FakeLine : public console::Line {
   }
   void wait_readable(std::function<void()> what) override {
     readable_ = std::move(what);
-    if (!said_.empty() || !marks_.empty() || !broken_.empty()) loop_.post([this] { wake(readable_); });
+    if (!said_.empty() || !marks_.empty() || !broken_.empty())
+      loop_.post(life_.wrap([this] { wake(readable_); }));
   }
   void wait_writable(std::function<void()> what) override { writable_ = std::move(what); }
   base::Result<> send_break(unsigned milliseconds) override {
@@ -111,6 +113,7 @@ class FakeLine : public console::Line {
   std::deque<std::pair<std::size_t, console::LineMark>> marks_;  // each stands before that byte of said_
   std::size_t room_ = kNoLimit;
   std::function<void()> readable_, writable_, returns_;
+  base::Life life_;
 };
 
 }  // namespace oob::test
