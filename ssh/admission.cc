@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/bytes.h"
+#include "base/peer_address.h"
 
 namespace oob::ssh {
 
@@ -28,12 +29,13 @@ base::milliseconds kept_at_least(Admission::Stage stage) {
   return std::chrono::hours(24 * 365);
 }
 
-// What one customer or one company has: the IPv4 /24, the IPv6 /48.
+// What one customer or one company has: the IPv4 /24, the IPv6 /48; of a circuit or a bastion nothing but
+// itself.
 std::string network_of(const std::string& source) {
   in6_addr v6;
   if (source.ends_with("/64") && ::inet_pton(AF_INET6, source.substr(0, source.size() - 3).c_str(), &v6) == 1)
     return base::hex(base::Bytes(reinterpret_cast<const char*>(v6.s6_addr), 6));
-  return source.substr(0, source.rfind('.'));
+  return base::is_home(source) ? source : source.substr(0, source.rfind('.'));
 }
 
 }  // namespace
@@ -73,8 +75,18 @@ std::uint32_t Admission::count(const Places& places, const std::string& of) {
   return found == places.end() ? 0 : found->second;
 }
 
+std::uint32_t Admission::most_of(const std::string& source) const {
+  const std::uint32_t of_one = limits_.most_per_source;
+  return base::is_home(source) ? std::max(of_one, limits_.most_unauthenticated / 4) : of_one;
+}
+
 Admission::Stranger Admission::stranger(const std::string& source, Time now) {
-  return {source, network_of(source), now, is_good(source), penalties_.has_wasted(source, now)};
+  return {source,
+          network_of(source),
+          now,
+          is_good(source),
+          penalties_.has_wasted(source, now),
+          base::is_onion(source)};
 }
 
 Admission::Stage Admission::look(std::uint64_t id, Stranger& stranger, Time now) {
@@ -87,7 +99,8 @@ Admission::Stage Admission::look(std::uint64_t id, Stranger& stranger, Time now)
   return stage;
 }
 
-std::uint64_t Admission::least_claim(const Stranger& comer, bool same, Time now) {
+std::uint64_t Admission::least_claim(const Stranger& comer, Among among, Time now) {
+  const bool same = among == Among::source;
   const std::uint32_t crowd = std::max(kCrowd, count(of_network_, comer.network) + 1);
   // The network's places beyond the crowd, whether it wasted places, how far it is, and since when.
   using Claim = std::tuple<std::int64_t, bool, Stage, std::int64_t, Time>;
@@ -95,6 +108,7 @@ std::uint64_t Admission::least_claim(const Stranger& comer, bool same, Time now)
   Claim least{};
   for (auto& [id, each] : strangers_) {
     if (same ? each.source != comer.source : each.good && !comer.good) continue;
+    if (among == Among::circuits && !each.onion) continue;
     const Stage stage = look(id, each, now);
     const std::int64_t beyond = same ? 0 : std::max(0, int(count(of_network_, each.network)) - int(crowd));
     const bool wasted = !same && !each.good && each.wasted && !comer.wasted;
@@ -109,35 +123,40 @@ std::uint64_t Admission::least_claim(const Stranger& comer, bool same, Time now)
 }
 
 Admission::Verdict Admission::room(const Stranger& comer, Time now) {
-  if (count(of_source_, comer.source) >= limits_.most_per_source + comer.good) {
-    std::uint64_t instead = least_claim(comer, true, now);
+  if (count(of_source_, comer.source) >= most_of(comer.source) + comer.good) {
+    std::uint64_t instead = least_claim(comer, Among::source, now);
     return {instead ? Answer::enter : Answer::too_many_of_one, instead};
   }
   const bool full = strangers_.size() + logged_in_ >= limits_.most_connections;
   const std::uint32_t most = limits_.most_unauthenticated;
-  if (full || strangers_.size() >= most || (!comer.good && not_good_ >= most - most / 5)) {
-    std::uint64_t instead = least_claim(comer, false, now);
+  const bool many_circuits = comer.onion && onion_ >= most / 2;
+  const Among among = many_circuits ? Among::circuits : Among::all;
+  if (full || many_circuits || strangers_.size() >= most || (!comer.good && not_good_ >= most - most / 5)) {
+    std::uint64_t instead = least_claim(comer, among, now);
     return {instead ? Answer::enter : full ? Answer::full : Answer::too_many, instead};
   }
   return {Answer::enter};
 }
 
 Admission::Verdict Admission::room_to_wait(const Stranger& comer, Time now) const {
-  std::size_t of_one = 0, of_kind = 0;
+  std::size_t of_one = 0, of_kind = 0, circuits = 0;
   Places of_network;
   for (const auto& [id, each] : waiting_) {
     of_one += each.source == comer.source;
     of_kind += each.good == comer.good;
+    circuits += each.onion;
     ++of_network[each.network];
   }
   const bool full_of_one = of_one >= kWaitingOfOne;
-  if (!full_of_one && of_kind < kWaiting) return {Answer::wait};
+  const bool many_circuits = comer.onion && circuits >= kWaiting / 2;
+  if (!full_of_one && !many_circuits && of_kind < kWaiting) return {Answer::wait};
   const std::uint32_t crowd = std::max(kCrowd, count(of_network, comer.network) + 1);
   using Claim = std::tuple<std::int64_t, bool, bool>;
   std::uint64_t found = 0;
   Claim least{};
   for (const auto& [id, each] : waiting_) {
     if (full_of_one ? each.source != comer.source : each.good != comer.good) continue;
+    if (many_circuits && !each.onion) continue;
     const std::int64_t beyond = std::max(0, int(count(of_network, each.network)) - int(crowd));
     const bool wasted = each.wasted && !comer.wasted;
     const bool idle = now - each.since >= kHeard || look_(id) == Stage::silent;
@@ -175,6 +194,7 @@ void Admission::enter(std::uint64_t connection, const std::string& source, Time 
   ++of_source_[source];
   ++of_network_[comer.network];
   not_good_ += !comer.good;
+  onion_ += comer.onion;
   strangers_.insert_or_assign(connection, std::move(comer));
 }
 
@@ -190,11 +210,12 @@ Admission::Verdict Admission::next(Time now, std::uint64_t& who) {
       for (auto each = waiting_.rbegin(); each != waiting_.rend(); ++each) {
         const Stranger& comer = each->second;
         if ((comer.wasted && !comer.good) != wasted) continue;
-        const bool of_one = count(of_source_, comer.source) >= limits_.most_per_source + comer.good;
+        const bool of_one = count(of_source_, comer.source) >= most_of(comer.source) + comer.good;
         if ((none && !of_one && !comer.good) || look_(each->first) != stage) continue;
         Verdict verdict = room(comer, now);
         if (verdict.answer != Answer::enter) {
-          none = none || (!of_one && !comer.good && count(of_network_, comer.network) < kCrowd);
+          none =
+              none || (!of_one && !comer.good && !comer.onion && count(of_network_, comer.network) < kCrowd);
           continue;
         }
         who = each->first;
@@ -226,7 +247,8 @@ void Admission::logged_in(std::uint64_t connection) {
   std::string source = found->second.source;
   leave(connection, Offence::none, found->second.since);
   ++logged_in_;
-  learn_good(source);
+  if (!base::is_onion(source)) return learn_good(source);
+  penalties_.forgive(source);
 }
 
 void Admission::leave(std::uint64_t connection, Offence offence, Time now) {
@@ -239,6 +261,7 @@ void Admission::leave(std::uint64_t connection, Offence offence, Time now) {
   const Stranger gone = std::move(found->second);
   strangers_.erase(found);
   not_good_ -= !gone.good;
+  onion_ -= gone.onion;
   auto places = of_source_.find(gone.source);
   if (--places->second == 0) of_source_.erase(places);
   auto of_network = of_network_.find(gone.network);

@@ -25,6 +25,9 @@ namespace oob::ssh {
 //    /48) that has many, or from a source that wasted places before, unless a key is being tried. Else from
 //    who has not got on for long enough: silent ones first, then those who have not finished a key exchange,
 //    then those who have and try no key. So neither a flood nor a patient few keep anybody out.
+//  - Strangers by the onion service have half of the places at most: each may have a circuit of its own, so
+//    what says nothing of networks says nothing of them. They contend for these among themselves, and none of
+//    them becomes a good source.
 //  - Who finds no place waits for one, unread.
 class Admission {
  public:
@@ -79,10 +82,15 @@ class Admission {
   void asks(std::uint64_t connection);
   void answered(std::uint64_t connection, bool known);
   void logged_in(std::uint64_t connection);
+  // The onion service's tor was started again, and counts its circuits anew: none is known by its number.
+  void forget_circuits() { penalties_.forget_circuits(); }
   // The end of any connection, whatever it was doing. An offence counts only of those who never logged in.
   void leave(std::uint64_t connection, Offence offence, Time now);
 
   bool is_good(const std::string& source) const { return good_at_.count(source) != 0; }
+  // Places for those of one source who have not logged in; one more where it is good. A bastion has a quarter
+  // of all: behind it are many people, and our own look whether it leads here.
+  std::uint32_t most_of(const std::string& source) const;
   base::wire::Figures figures(Time now);
   bool changes(Time now) { return penalties_.size(now) > 0; }  // figures may change by themselves
 
@@ -93,6 +101,7 @@ class Admission {
     Time since;
     bool good;
     bool wasted;  // a place, before
+    bool onion;
     bool trying = false;
     // As it was found when it was looked at last, and since when.
     Stage stage = Stage::silent;
@@ -103,8 +112,10 @@ class Admission {
   void learn_good(const std::string& source);
   // Whether somebody from `source` may enter: Answer::enter, too_many_of_one, too_many or full.
   Verdict room(const Stranger& comer, Time now);
-  // Whose place may be taken: of the same source only, or of any that is no better. 0: nobody's.
-  std::uint64_t least_claim(const Stranger& comer, bool same, Time now);
+  // Whose place may be taken: of the same source only, of circuits only, or of any that is no better. 0:
+  // nobody's.
+  enum class Among { source, circuits, all };
+  std::uint64_t least_claim(const Stranger& comer, Among among, Time now);
   Verdict room_to_wait(const Stranger& comer, Time now) const;
   Stranger stranger(const std::string& source, Time now);
   Stage look(std::uint64_t id, Stranger& stranger, Time now);
@@ -117,6 +128,7 @@ class Admission {
   static std::uint32_t count(const Places& places, const std::string& of);
   Places of_source_, of_network_;  // strangers
   std::uint32_t not_good_ = 0;     // strangers
+  std::uint32_t onion_ = 0;        // strangers
   std::uint32_t logged_in_ = 0;
   std::list<std::string> good_;  // the one used last in front
   std::unordered_map<std::string, std::list<std::string>::iterator> good_at_;

@@ -61,11 +61,12 @@ bool Channel::may_start(const char* command) const {
   return !started_ && (!command || std::strlen(command) <= kMostCommand);
 }
 
-void Channel::start(base::Fd socket, const char* command) {
+void Channel::start(base::Fd socket, Way way, const char* command) {
   started_ = true;
   socket_ = std::move(socket);
   watch_ = std::make_unique<base::Watch>(loop_, socket_.get());
-  open_.shell = command == nullptr;
+  open_.shell = way == Way::shell;
+  open_.subsystem = way == Way::subsystem;
   open_.command = command ? command : "";
   base::wire::add_frames(to_core_, Frame::open, open_.encode());
   open_.command = {};

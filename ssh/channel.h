@@ -27,10 +27,13 @@ class Channel : public ChannelEnd {
   // pty-req: true if it is taken.
   bool request_pty(const char* term, int columns, int rows);
   void resize(int columns, int rows);
-  // Whether shell or exec may come now: once, and `command` (null for a shell) within bounds.
+  // How a session begins (RFC 4254, 6.5).
+  enum class Way { shell, exec, subsystem };
+  // Whether shell, exec or subsystem may come now: once, and `command` (null for a shell, the name of a
+  // subsystem) within bounds.
   bool may_start(const char* command) const;
   // The frame that opens the session with the core; then take() its socket.
-  void start(base::Fd socket, const char* command);
+  void start(base::Fd socket, Way way, const char* command);
   // RFC 4335: true if it goes to the core.
   bool send_break();
 

@@ -434,17 +434,21 @@ bool Connection::take_request(ssh_message message) {
                      ssh_message_channel_request_pty_height(message));
       return true;
     case SSH_CHANNEL_REQUEST_SHELL:
-      return start_session(channel, nullptr);
+      return start_session(channel, Channel::Way::shell, nullptr);
     case SSH_CHANNEL_REQUEST_EXEC:
-      return start_session(channel, ssh_message_channel_request_command(message));
+      return start_session(channel, Channel::Way::exec, ssh_message_channel_request_command(message));
+    case SSH_CHANNEL_REQUEST_SUBSYSTEM: {
+      const char* name = ssh_message_channel_request_subsystem(message);
+      return name && Bytes(name) == "sftp" && start_session(channel, Channel::Way::subsystem, name);
+    }
     case SSH_CHANNEL_REQUEST_UNKNOWN:
       return is_break && channel.send_break();
-    default:  // env, subsystem, x11
+    default:  // env, x11
       return false;
   }
 }
 
-bool Connection::start_session(Channel& channel, const char* command) {
+bool Connection::start_session(Channel& channel, Channel::Way way, const char* command) {
   if (!channel.may_start(command)) return false;
   Result<std::pair<base::Fd, base::Fd>> pair = base::socket_pair(SOCK_STREAM);
   if (!pair) return false;
@@ -453,7 +457,7 @@ bool Connection::start_session(Channel& channel, const char* command) {
     end("too busy, try again");
     return false;
   }
-  channel.start(std::move(pair->first), command);
+  channel.start(std::move(pair->first), way, command);
   return true;
 }
 

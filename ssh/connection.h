@@ -88,7 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool ask_forward(ssh_message message, std::uint32_t window);
   void answer_forwards();
   bool take_request(ssh_message message);
-  bool start_session(Channel& channel, const char* command);
+  bool start_session(Channel& channel, Channel::Way way, const char* command);
   std::size_t serve_channels();
 
   House& house_;

@@ -17,6 +17,7 @@
 #include "base/peer_address.h"
 #include "base/unix_socket.h"
 #include "ssh/admission.h"
+#include "ssh/circuits.h"
 #include "ssh/connection.h"
 #include "ssh/host_keys.h"
 #include "ssh/privileges.h"
@@ -31,13 +32,14 @@ using base::Fd;
 using base::Result;
 using base::str;
 using base::wire::Control;
+using base::wire::Listen;
 using base::wire::Remark;
 
 namespace {
 
 constexpr int kAcceptsATurn = 16;
 constexpr std::size_t kMostQueued = 1024;  // messages for the core
-constexpr int kMostUnsent = 64 * 1024;     // bytes of a connection that the kernel holds and has not sent
+constexpr int kMostInKernel = 64 * 1024;   // bytes of a connection that the kernel holds and has not sent
 constexpr base::milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kRemarks{60};  // between two remarks on the same, the first is at once
 
@@ -59,12 +61,20 @@ class Front final : public House {
 
  private:
   struct Listener {
-    Listener(base::Loop& loop, Fd socket, std::string where)
-        : fd(std::move(socket)), address(std::move(where)), watch(loop, fd.get()) {}
+    Listener(base::Loop& loop, Fd socket, Listen given)
+        : fd(std::move(socket)),
+          address(std::move(given.address)),
+          way(given.way),
+          bastion(std::move(given.bastion)),
+          watch(loop, fd.get()) {}
     Fd fd;
     std::string address;
+    Listen::Way way;
+    std::string bastion;
+    pid_t tor = 0;  // the process that connected last, for Way::onion; 0: none yet
     base::Watch watch;
-    bool broken = false;  // it listens no more, and is left alone
+    std::unique_ptr<Circuits> circuits;  // of Way::onion
+    bool broken = false;                 // it listens no more, and is left alone
   };
 
   base::Loop& loop() override { return loop_; }
@@ -78,13 +88,15 @@ class Front final : public House {
   void hear();
   void obey(base::Packet packet);
   void set_up(Bytes payload);
+  void add_listener(Fd socket, Listen given);
   void stop(int status);
   void flush();
   void remark(std::string text);
 
   void accept_on(Listener& listener);
-  void arrive(Fd socket, const sockaddr_storage& peer);
-  void begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, const std::string& source);
+  void arrive_on(const Listener& listener, Fd socket, const sockaddr_storage& peer);
+  void arrive(Fd socket, Connection::Origin origin);
+  void begin(std::uint64_t id, Fd socket, Connection::Origin origin, const std::string& source);
   void make_room(std::uint64_t instead);
   void admit_waiting();
   void admit_soon();
@@ -120,11 +132,12 @@ class Front final : public House {
   // others of its source have logged in, at most for the grace time.
   struct Waiting {
     Fd socket;
-    sockaddr_storage peer;
+    Connection::Origin origin;
     std::string source;
   };
   std::unordered_map<std::uint64_t, Waiting> waiting_;
   bool admit_posted_ = false;
+  std::uint16_t next_number_ = 0;  // of those whom no port tells apart
   base::wire::Figures told_;
   // What was refused since the last remark on it: one line a minute of each, whatever the flood.
   struct Refused {
@@ -132,8 +145,9 @@ class Front final : public House {
     Clock::time_point told{};
   };
   void tell_refused(Refused& refused, Clock::time_point now, const std::string& why);
-  Refused full_, too_many_, too_many_of_one_, kept_out_, no_descriptors_, not_begun_;
+  Refused full_, too_many_, too_many_of_one_, kept_out_, no_descriptors_, not_begun_, no_circuit_;
   std::string one_, kept_;  // the last sources of the two
+  std::string silent_;      // the listener of the last one without a circuit
   std::string trouble_;     // why the last one was not begun
 };
 
@@ -192,13 +206,16 @@ void Front::obey(base::Packet packet) {
       set_up(payload);
       return;
     case Control::listen: {
-      auto listen = base::wire::Listen::decode(payload);
+      auto listen = Listen::decode(payload);
       if (!listen || !packet.fd) return;
       base::set_nonblocking(packet.fd.get());
-      listeners_.push_back(std::make_unique<Listener>(loop_, std::move(packet.fd), listen->address));
-      if (ready_) accept_on(*listeners_.back());
+      add_listener(std::move(packet.fd), std::move(*listen));
       return;
     }
+    case Control::deafen:
+      if (auto deafen = base::wire::Deafen::decode(payload))
+        std::erase_if(listeners_, [&](const auto& each) { return each->address == deafen->address; });
+      return;
     case Control::verdict: {
       auto verdict = base::wire::Verdict::decode(payload);
       auto found = verdict ? connections_.find(verdict->connection) : connections_.end();
@@ -253,6 +270,26 @@ void Front::set_up(Bytes payload) {
   for (auto& listener : listeners_) accept_on(*listener);
 }
 
+void Front::add_listener(Fd socket, Listen given) {
+  Listener& added =
+      *listeners_.emplace_back(std::make_unique<Listener>(loop_, std::move(socket), std::move(given)));
+  if (added.way == Listen::Way::onion) {
+    auto named = [this, &added](Fd from_tor, std::uint32_t circuit) {
+      // Another tor than before counts its circuits from 1 again, and they are other people's.
+      if (Result<base::Peer> tor = base::peer_of(from_tor.get()); tor && tor->pid > 0)
+        if (std::exchange(added.tor, tor->pid) != tor->pid) admission_.forget_circuits();
+      arrive(std::move(from_tor), {base::onion_text(circuit, next_number_++), added.address});
+    };
+    auto refused = [this, &added] {
+      ++no_circuit_.count;
+      silent_ = added.address;
+      look_soon();
+    };
+    added.circuits = std::make_unique<Circuits>(loop_, patience_.circuit, named, refused);
+  }
+  if (ready_) accept_on(added);
+}
+
 bool Front::tell(std::string packet, Fd pass) {
   // That a connection has ended must reach the core, or it would keep it: there are only so many of them.
   bool ended = !packet.empty() && packet[0] == static_cast<char>(Control::closed);
@@ -291,7 +328,7 @@ void Front::accept_on(Listener& listener) {
     Fd socket(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&peer), &size,
                         SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
-      arrive(std::move(socket), peer);
+      arrive_on(listener, std::move(socket), peer);
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -314,25 +351,39 @@ void Front::accept_on(Listener& listener) {
   listener.watch.readable([this, &listener] { accept_on(listener); });
 }
 
-void Front::arrive(Fd socket, const sockaddr_storage& peer) {
+void Front::arrive_on(const Listener& listener, Fd socket, const sockaddr_storage& peer) {
+  switch (listener.way) {
+    case Listen::Way::tcp:
+      return arrive(std::move(socket), {base::peer_text(peer), ""});
+    case Listen::Way::onion:
+      return listener.circuits->take(std::move(socket));
+    case Listen::Way::home:
+      return arrive(std::move(socket), {base::home_text(listener.bastion, next_number_++), listener.address});
+  }
+}
+
+// An origin without a local address is told it when it begins: a flood need not be asked for it.
+void Front::arrive(Fd socket, Connection::Origin origin) {
   look_soon();
   const Clock::time_point now = Clock::now();
-  std::string source = base::source_of(base::peer_text(peer));
+  std::string source = base::source_of(origin.peer);
   Admission::Verdict verdict = admission_.arrive(source, now);
   constexpr Bytes kTooMany = "oobd: too many connections, try again\r\n";
   switch (verdict.answer) {
     case Admission::Answer::enter:
       if (verdict.instead) make_room(verdict.instead);
-      return begin(++next_id_, std::move(socket), peer, source);
+      return begin(++next_id_, std::move(socket), std::move(origin), source);
     case Admission::Answer::wait:
       if (verdict.instead) make_room(verdict.instead);
       admission_.wait(++next_id_, source, now);
-      waiting_.emplace(next_id_, Waiting{std::move(socket), peer, std::move(source)});
+      waiting_.emplace(next_id_, Waiting{std::move(socket), std::move(origin), std::move(source)});
       return admit_soon();
     case Admission::Answer::penalised:
       ++kept_out_.count;
       kept_ = std::move(source);
-      return turn_away(socket, "oobd: too many failures from your address, try again later\r\n");
+      return turn_away(socket, base::is_onion(kept_)
+                                   ? "oobd: too many failures from your circuit, try again later\r\n"
+                                   : "oobd: too many failures from your address, try again later\r\n");
     case Admission::Answer::too_many:
       ++too_many_.count;
       break;
@@ -360,20 +411,22 @@ void Front::make_room(std::uint64_t instead) {
   connection->end("too many connections, try again");
 }
 
-void Front::begin(std::uint64_t id, Fd socket, const sockaddr_storage& peer, const std::string& source) {
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
+void Front::begin(std::uint64_t id, Fd socket, Connection::Origin origin, const std::string& source) {
+  if (origin.local.empty()) {
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
+    origin.local = base::peer_text(local);
+  }
   int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef TCP_NOTSENT_LOWAT
   // What waits in the kernel can't be skipped: on a slow link it would be seconds of old output before a ^C
   // shows.
-  int most = kMostUnsent;
+  int most = kMostInKernel;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
 #endif
-  auto connection = std::make_shared<Connection>(
-      *this, id, Connection::Origin{base::peer_text(peer), base::peer_text(local)});
+  auto connection = std::make_shared<Connection>(*this, id, std::move(origin));
   admission_.enter(id, source, Clock::now());
   if (Result<> started = connection->start(host_keys_.bind(), std::move(socket)); !started) {
     admission_.leave(id, Offence::none, Clock::now());
@@ -406,7 +459,7 @@ void Front::admit_waiting() {
     if (verdict.answer != Admission::Answer::enter) return;
     if (verdict.instead) make_room(verdict.instead);
     Waiting next = std::move(waiting_.extract(id).mapped());
-    begin(id, std::move(next.socket), next.peer, next.source);
+    begin(id, std::move(next.socket), std::move(next.origin), next.source);
   }
 }
 
@@ -444,9 +497,14 @@ void Front::look() {
   const Clock::time_point now = Clock::now();
   tell_refused(no_descriptors_, now, "no more descriptors or memory: they wait");
   tell_refused(not_begun_, now, trouble_);
+  tell_refused(no_circuit_, now,
+               str("on ", silent_,
+                   " they do not say by which circuit they come: is HiddenServiceExportCircuitID haproxy in "
+                   "the torrc?"));
   tell_refused(full_, now, str(setup_.most_connections, " are open"));
   tell_refused(too_many_, now, str(setup_.most_unauthenticated, " have not logged in yet"));
-  tell_refused(too_many_of_one_, now, str(setup_.most_per_source, " from ", one_, " have not logged in yet"));
+  tell_refused(too_many_of_one_, now,
+               str(admission_.most_of(one_), " from ", one_, " have not logged in yet"));
   tell_refused(kept_out_, now, str("their addresses failed again and again, as ", kept_, " did"));
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());

@@ -15,6 +15,7 @@ struct Patience {
   base::milliseconds silent{
       900'000};  // without a word until it is taken for dead: mobile links and suspended laptops come back
   base::milliseconds unused{600'000};  // logged in without a channel
+  base::milliseconds circuit{5000};    // for tor, until it has said by which circuit somebody comes
 };
 
 // The process that strangers talk to: `oobd front`, started by the core with the control socket

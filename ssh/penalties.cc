@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/peer_address.h"
+
 namespace oob::ssh {
 
 namespace {
@@ -64,10 +66,16 @@ void Penalties::Table::forget_past(Time now) {
 }
 
 std::optional<Penalties::Place> Penalties::place_of(const std::string& source) {
-  // Whoever comes through a tunnel of the board, an onion service or a reverse forward, comes from here: one
-  // of them must not keep the others out.
+  // Whoever comes through a tunnel of the board, such as a reverse forward, comes from here: one of them must
+  // not keep the others out. The same of a bastion that we
+  // call home to.
   if (source == "127.0.0.1" || source == "::/64") return std::nullopt;
   Place place;
+  if (base::is_onion(source)) {
+    place.kind = onion;
+    place.source = std::hash<std::string>{}(source);
+    return place;
+  }
   in_addr v4;
   if (::inet_pton(AF_INET, source.c_str(), &v4) == 1) {
     place.source = v4.s_addr;
@@ -77,7 +85,7 @@ std::optional<Penalties::Place> Penalties::place_of(const std::string& source) {
   if (!source.ends_with("/64") ||
       ::inet_pton(AF_INET6, source.substr(0, source.size() - 3).c_str(), &v6) != 1)
     return std::nullopt;
-  place.v6 = true;
+  place.kind = Kind::v6;
   std::memcpy(&place.source, v6.s6_addr, 8);
   std::memcpy(&place.wide, v6.s6_addr, 6);
   return place;
@@ -87,40 +95,53 @@ void Penalties::add(const std::string& source, Offence offence, base::millisecon
   auto place = offence == Offence::none ? std::nullopt : place_of(source);
   if (!place) return;
   const base::milliseconds time = time_for(offence, held);
-  (place->v6 ? v6_ : v4_).add(place->source, time, now);
-  if (place->v6) wide_.add(place->wide, time / 4, now);
-  if (held >= std::chrono::seconds(1))
-    (place->v6 ? wasted_v6_ : wasted_v4_).add(place->source, kRemembered, now);
+  penalised_[place->kind].add(place->source, time, now);
+  if (place->kind == v6) wide_.add(place->wide, time / 4, now);
+  if (held >= std::chrono::seconds(1)) wasted_[place->kind].add(place->source, kRemembered, now);
 }
 
 bool Penalties::keeps_out(const std::string& source, Time now) {
   auto place = place_of(source);
-  if (!place) return false;
-  return place->v6 ? v6_.keeps_out(place->source, now) || wide_.keeps_out(place->wide, now)
-                   : v4_.keeps_out(place->source, now);
+  return place && (penalised_[place->kind].keeps_out(place->source, now) ||
+                   (place->kind == v6 && wide_.keeps_out(place->wide, now)));
 }
 
 bool Penalties::has_wasted(const std::string& source, Time now) {
   auto place = place_of(source);
-  return place && (place->v6 ? wasted_v6_ : wasted_v4_).keeps_out(place->source, now);
+  return place && wasted_[place->kind].keeps_out(place->source, now);
 }
 
 void Penalties::forgive(const std::string& source) {
   auto place = place_of(source);
   if (!place) return;
-  (place->v6 ? v6_ : v4_).forget(place->source);
-  if (place->v6) wide_.forget(place->wide);
-  (place->v6 ? wasted_v6_ : wasted_v4_).forget(place->source);
+  penalised_[place->kind].forget(place->source);
+  if (place->kind == v6) wide_.forget(place->wide);
+  wasted_[place->kind].forget(place->source);
+}
+
+void Penalties::forget_circuits() {
+  penalised_[onion] = Table(kCircuits);
+  wasted_[onion] = Table(kCircuits);
 }
 
 std::uint32_t Penalties::kept_out(Time now) {
-  for (Table* table : {&v4_, &v6_, &wide_}) table->forget_past(now);
-  return v4_.out() + v6_.out() + wide_.out();
+  wide_.forget_past(now);
+  std::uint32_t all = wide_.out();
+  for (Table& table : penalised_) {
+    table.forget_past(now);
+    all += table.out();
+  }
+  return all;
 }
 
 std::size_t Penalties::size(Time now) {
-  for (Table* table : {&v4_, &v6_, &wide_}) table->forget_past(now);
-  return v4_.size() + v6_.size() + wide_.size();
+  wide_.forget_past(now);
+  std::size_t all = wide_.size();
+  for (Table& table : penalised_) {
+    table.forget_past(now);
+    all += table.size();
+  }
+  return all;
 }
 
 void Penalties::clear() { *this = {}; }

@@ -89,6 +89,16 @@ TEST(Admission, PutsWhoSpeaksBeforeWhoIsSilent) {
   EXPECT_EQ(gate.next(), 4u);
 }
 
+// Behind it are many people, and our own look whether it leads here.
+TEST(Admission, HasManyPlacesForABastionButNotAll) {
+  Gate gate;
+  for (int i = 0; i < 25; ++i) ASSERT_EQ(gate.come("call-home-fra", Stage::keyed), Answer::enter) << i;
+  EXPECT_EQ(gate.come("call-home-fra", Stage::keyed), Answer::wait);
+  EXPECT_EQ(gate.come("call-home-ams"), Answer::enter);
+  EXPECT_EQ(gate.come("192.0.2.1"), Answer::enter);
+  EXPECT_EQ(gate.ended, std::vector<std::uint64_t>{});
+}
+
 TEST(Admission, GivesThePlaceOfASilentOneToANewcomerOfItsSource) {
   Gate gate;
   for (int i = 0; i < 3; ++i) gate.come("192.0.2.1", i == 0 ? Stage::heard : Stage::silent);
@@ -470,6 +480,56 @@ TEST(Siege, ByAHundredSilentOnesASecond) {
   siege.run({6000, stranger, 100, Stage::silent, milliseconds(30'000)});
   siege.tell("100 silent ones a second of 6000 IPv4 /24s");
   expect_let_in(siege, 0.95);
+}
+
+std::string circuit(int number) { return str("onion-circuit-", number); }
+
+TEST(Admission, GivesCircuitsHalfOfThePlacesAndTheyContendForThem) {
+  Gate gate;
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(gate.come(circuit(i), Stage::heard), Answer::enter) << i;
+  for (int i = 50; i < 82; ++i) ASSERT_EQ(gate.come(circuit(i), Stage::heard), Answer::wait) << i;
+  EXPECT_EQ(gate.come(circuit(82), Stage::heard), Answer::too_many) << "half of the room to wait in";
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(gate.come(stranger(i), Stage::heard), Answer::enter) << i;
+  EXPECT_TRUE(gate.ended.empty());
+  gate.now += seconds(4);
+  const std::uint64_t last = gate.next();
+  EXPECT_EQ(last, 82u) << "the circuit that came last";
+  EXPECT_EQ(gate.ended, std::vector<std::uint64_t>{1}) << "for another circuit";
+}
+
+TEST(Admission, LetsAddressesWaitWhateverCircuitsDo) {
+  Gate gate;
+  for (int i = 0; i < 50; ++i) gate.come(circuit(i), Stage::heard);
+  for (int i = 0; i < 100; ++i) gate.come(circuit(50 + i), Stage::heard);
+  for (int i = 0; i < 3; ++i) gate.come("192.0.2.1", Stage::keyed);
+  EXPECT_EQ(gate.come("192.0.2.1", Stage::heard), Answer::wait);
+  const std::uint64_t waiting = gate.last;
+  gate.end(waiting - 1);
+  EXPECT_EQ(gate.next(), waiting);
+}
+
+// A circuit's number is another's after tor was started again.
+TEST(Admission, TakesNoCircuitForAGoodSource) {
+  Gate gate;
+  gate.log_in(circuit(41));
+  EXPECT_FALSE(gate.admission.is_good(circuit(41)));
+  gate.log_in("call-home-fra");
+  EXPECT_TRUE(gate.admission.is_good("call-home-fra"));
+}
+
+TEST(Admission, ForgivesACircuitThatLogsIn) {
+  Gate gate;
+  auto fail = [&] {
+    ASSERT_EQ(gate.come(circuit(41), Stage::keyed), Answer::enter);
+    gate.end(gate.last, Offence::refused);
+  };
+  for (int i = 0; i < 2; ++i) fail();
+  gate.log_in(circuit(41));
+  for (int i = 0; i < 2; ++i) fail();
+  EXPECT_EQ(gate.come(circuit(41)), Answer::enter);
+  gate.end(gate.last, Offence::refused);
+  EXPECT_EQ(gate.come(circuit(41)), Answer::penalised);
+  EXPECT_EQ(gate.come(circuit(42)), Answer::enter);
 }
 
 }  // namespace

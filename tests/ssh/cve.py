@@ -295,10 +295,12 @@ def cve_2026_0966():
 
 
 def cve_2026_3731():
-    """The names of SFTP extensions: there is no SFTP to have them."""
+    """The names of SFTP extensions: the library's SFTP is not used, and the core gets them as bytes."""
     raw = Raw(port).keyed().log_in(key).open()
     raw.send(raw.channel_request(b"subsystem", text(b"sftp")))
-    raw.expect(100)
+    raw.expect(99)
+    names = b"".join(text(b"posix-rename@openssh.com" + b"x" * i) + text(b"1") for i in range(200))
+    raw.send(b"\x5e" + u32(raw.channel) + text(text(b"\x01" + u32(3) + names)))
     still_good(raw)
 
 

@@ -74,10 +74,10 @@ class FakeCore {
   Finished python(const std::string& script, std::vector<std::string> words = {});
 
   void send(base::wire::Control kind, const std::string& payload, int pass = -1);
-  void hang_up();        // closes the control socket
-  int front_status();    // after it ended
-  long rss_kib() const;  // of the front
-  int descriptors() const;
+  void hang_up();           // closes the control socket
+  int front_status();       // after it ended
+  long rss_kib() const;     // of the front
+  int descriptors() const;  // of the front, but for pipes
   double cpu_ms() const;
 
   std::function<base::wire::Verdict(const base::wire::Ask&)> judge;  // default: all but "mallory" come in

@@ -144,10 +144,44 @@ TEST(Penalties, HaveABoundThatIsPermissiveAndSetForEachFamily) {
   EXPECT_FALSE(penalties.keeps_out("2001:0:1::/64", kNow)) << "the nearest to its end went first";
 }
 
+TEST(Penalties, AreOfOneCircuitAndPushNobodyElseOut) {
+  Penalties penalties;
+  for (const char* source : {"192.0.2.1", "2001:db8::/64", "onion-circuit-41"})
+    for (int i = 0; i < 2; ++i) penalties.add(source, Offence::garbage, seconds(1), kNow);
+  EXPECT_TRUE(penalties.keeps_out("onion-circuit-41", kNow));
+  EXPECT_TRUE(penalties.has_wasted("onion-circuit-41", kNow));
+  EXPECT_FALSE(penalties.keeps_out("onion-circuit-42", kNow));
+  EXPECT_EQ(penalties.kept_out(kNow), 3u);
+  for (int circuit = 100; circuit < 50'000; ++circuit)
+    for (int i = 0; i < 2; ++i)
+      penalties.add(str("onion-circuit-", circuit), Offence::garbage, seconds(1),
+                    kNow + microseconds(circuit));
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow));
+  EXPECT_TRUE(penalties.has_wasted("192.0.2.1", kNow));
+  EXPECT_TRUE(penalties.keeps_out("2001:db8::/64", kNow));
+  EXPECT_FALSE(penalties.keeps_out("onion-circuit-41", kNow)) << "the nearest to its end went first";
+  EXPECT_EQ(penalties.kept_out(kNow), Penalties::kCircuits + 2);
+  penalties.forgive("onion-circuit-49999");
+  EXPECT_FALSE(penalties.keeps_out("onion-circuit-49999", kNow));
+}
+
+TEST(Penalties, OfCircuitsAreForgottenAlone) {
+  Penalties penalties;
+  for (const char* source : {"192.0.2.1", "2001:db8::/64", "onion-circuit-41"})
+    for (int i = 0; i < 2; ++i) penalties.add(source, Offence::garbage, seconds(1), kNow);
+  penalties.forget_circuits();
+  EXPECT_FALSE(penalties.keeps_out("onion-circuit-41", kNow));
+  EXPECT_FALSE(penalties.has_wasted("onion-circuit-41", kNow));
+  EXPECT_TRUE(penalties.keeps_out("192.0.2.1", kNow));
+  EXPECT_TRUE(penalties.keeps_out("2001:db8::/64", kNow));
+  EXPECT_EQ(penalties.kept_out(kNow), 2u);
+}
+
 TEST(Penalties, DoNotHoldAgainstWhatIsNoSource) {
   Penalties penalties;
   for (int i = 0; i < 10; ++i)
-    for (const char* text : {"?", "", "host", "192.0.2.1:22", "2001:db8::", "/64"})
+    for (const char* text : {"?", "", "host", "192.0.2.1:22", "2001:db8::", "/64", "call-home-fra",
+                             "onion-circuit-", "onion-circuit-x"})
       penalties.add(text, Offence::garbage, kBriefly, kNow);
   EXPECT_EQ(penalties.size(kNow), 0u);
 }

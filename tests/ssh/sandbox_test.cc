@@ -222,7 +222,7 @@ TEST(Front, LeavesAListenerThatListensNoMoreAlone) {
   base::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::listen(listener.get(), 8), 0);
   ASSERT_EQ(::shutdown(listener.get(), SHUT_RD), 0);
-  core.send(base::wire::Control::listen, base::wire::Listen{"127.0.0.1:9"}.encode(), listener.get());
+  core.send(base::wire::Control::listen, base::wire::Listen{"127.0.0.1:9", {}}.encode(), listener.get());
   ASSERT_TRUE(core.wait([&] { return !core.remarks.empty(); }));
   EXPECT_EQ(core.remarks[0].text, "no longer listens on 127.0.0.1:9: accept: Invalid argument");
   double before = core.cpu_ms();

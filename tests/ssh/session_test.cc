@@ -10,6 +10,20 @@ namespace {
 using base::str;
 using testing::HasSubstr;
 
+// PuTTY's command line client as alice's key.
+std::vector<std::string> plink(FakeCore& core, const std::vector<std::string>& options,
+                               const std::string& user, const std::string& command) {
+  const Keys& keys = Keys::get();
+  std::string ppk = keys.dir / "alice.ppk";
+  EXPECT_EQ(core.run({"puttygen", keys.alice, "-O", "private", "-o", ppk}).status, 0);
+  Finished finger = core.run({"ssh-keygen", "-l", "-f", keys.dir / "host.pub"});
+  std::string hash = finger.out.substr(finger.out.find("SHA256:"), 50);
+  std::vector<std::string> words{"plink", "-batch", "-i", ppk, "-hostkey", hash, "-P", str(core.port())};
+  words.insert(words.end(), options.begin(), options.end());
+  words.insert(words.end(), {user + "@127.0.0.1", command});
+  return words;
+}
+
 TEST(Session, EndsWithEveryExitStatus) {
   FakeCore core;
   std::vector<std::string> master = core.ssh({"-o", str("ControlPath=", Keys::get().dir / "exits"), "-MN"});
@@ -122,17 +136,35 @@ TEST(Session, HearsTheBreakOfOpenSsh) {
   EXPECT_THAT(screen.out, HasSubstr("break 0"));
 }
 
+// OpenSSH that was told to have a terminal (-tt) gives up by itself when it gets none, whether or not its
+// command has begun by then; PuTTY goes on without one.
 TEST(Session, HasNoTerminalWhereTheVerdictForbidsIt) {
   FakeCore core;
   Finished refused = core.run(core.ssh({"-tt", "-o", "User=nopty", "-o", "LogLevel=INFO"}, {"exit 0"}));
+  EXPECT_EQ(refused.status, 255);
   EXPECT_THAT(refused.err, HasSubstr("PTY allocation request failed"));
-  ASSERT_TRUE(core.wait([&] { return !core.opened.empty(); }));
-  EXPECT_FALSE(core.opened.at(0).pty);
+  Finished putty = core.run(plink(core, {"-v", "-t"}, "nopty", "exit 7"));
+  EXPECT_EQ(putty.status, 7) << putty.err;
+  EXPECT_THAT(putty.err, HasSubstr("Server refused to allocate pty"));
+  ASSERT_GE(core.opened.size(), 1u);
+  for (const base::wire::Open& opened : core.opened) EXPECT_FALSE(opened.pty);
+}
+
+TEST(Session, OpensTheSubsystemSftp) {
+  FakeCore core;
+  core.run(core.ssh({"-s"}, {"sftp"}));
+  ASSERT_EQ(core.opened.size(), 1u);
+  EXPECT_TRUE(core.opened.at(0).subsystem);
+  EXPECT_FALSE(core.opened.at(0).shell);
+  EXPECT_EQ(core.opened.at(0).command, "sftp");
+  core.run(core.ssh({}, {"exit 4"}));
+  EXPECT_FALSE(core.opened.at(1).subsystem);
 }
 
 TEST(Session, RefusesWhatIsNotAConsole) {
   FakeCore core;
-  EXPECT_EQ(core.run(core.ssh({"-o", "LogLevel=INFO", "-s"}, {"sftp"})).status, 255);
+  for (const char* subsystem : {"netconf", "sftp2", "SFTP", "s"})
+    EXPECT_EQ(core.run(core.ssh({"-o", "LogLevel=INFO", "-s"}, {subsystem})).status, 255) << subsystem;
   Finished forward = core.run(core.ssh({"-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1", "-N"}));
   EXPECT_THAT(forward.err, HasSubstr("remote port forwarding failed"));
   EXPECT_EQ(core.run(core.ssh({"-W", "127.0.0.1:22"})).status, 255);
@@ -143,23 +175,14 @@ TEST(Session, RefusesWhatIsNotAConsole) {
 TEST(Session, ServesOtherClientsToo) {
   FakeCore core;
   const Keys& keys = Keys::get();
-  std::string ppk = keys.dir / "alice.ppk", bear = keys.dir / "alice.dropbear";
+  std::string bear = keys.dir / "alice.dropbear";
   ASSERT_EQ(core.run({"dropbearconvert", "openssh", "dropbear", keys.alice, bear}).status, 0);
   Finished dropbear =
       core.run({"dbclient", "-y", "-y", "-i", bear, "-p", str(core.port()), "alice@127.0.0.1", "exit 9"});
   EXPECT_EQ(dropbear.status, 9) << dropbear.err;
-  ASSERT_EQ(core.run({"puttygen", keys.alice, "-O", "private", "-o", ppk}).status, 0);
-  auto finger = core.run({"ssh-keygen", "-l", "-f", keys.dir / "host.pub"});
-  std::string hash = finger.out.substr(finger.out.find("SHA256:"), 50);
-  std::vector<std::string> plink{"plink", "-batch", "-i", ppk, "-hostkey", hash, "-P", str(core.port())};
-  auto with = [&](const std::string& command) {
-    auto words = plink;
-    words.insert(words.end(), {"alice@127.0.0.1", command});
-    return words;
-  };
-  Finished putty = core.run(with("exit 8"));
+  Finished putty = core.run(plink(core, {}, "alice", "exit 8"));
   EXPECT_EQ(putty.status, 8) << putty.err;
-  EXPECT_TRUE(core.run(with("flood 5000000")).out == flooded(5'000'000));
+  EXPECT_TRUE(core.run(plink(core, {}, "alice", "flood 5000000")).out == flooded(5'000'000));
   Finished paramiko = core.python("clients.py");
   EXPECT_EQ(paramiko.status, 0) << paramiko.out << paramiko.err;
 }
