@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "console/dispatcher.h"
+#include "console/guard_commands.h"
 #include "console/power_job.h"
 #include "console/reports.h"
 #include "console/screenful.h"
-#include "console/segments.h"
 
 namespace oob::console {
 
@@ -76,6 +76,7 @@ void AttachJob::arrive(Wish wish, const std::string& unrecorded) {
       commit_writer(how);
       may = writer_->joined() ? "you may type, beside others" : "you may type";
     } else {
+      after_look_ = console.is_looked_at();
       may = str("watching, you are next to type, ", escape_.notation(), " f forces");
     }
   }
@@ -90,11 +91,15 @@ void AttachJob::arrive(Wish wish, const std::string& unrecorded) {
           visit_.records_input() ? "what you type is recorded; " : "",
           safe_ ? "safe: text, colours and cursor only; " : "", escape_.notation(), " ? help, ",
           escape_.notation(), " . leaves]");
+  std::string guard = guard_remark(core_, device);
+  if (!guard.empty()) guard = str("[oobd: ", guard, "]");
   if (io_.terminal().pty) {
-    screen_ = str(unrecorded, unrecorded.empty() ? "" : "\r\n", greeting, "\r\n");
+    screen_ = str(unrecorded, unrecorded.empty() ? "" : "\r\n", greeting, "\r\n", guard,
+                  guard.empty() ? "" : "\r\n");
   } else {
     if (!unrecorded.empty()) io_.remark(unrecorded);
     io_.remark(greeting);  // results go to stdout, remarks to stderr
+    if (!guard.empty()) io_.remark(guard);
   }
   show_screen();
   if (std::exchange(refused_, false)) io_.want_input();
@@ -117,23 +122,17 @@ void AttachJob::show_screen() {
 
 // Gives `then` what the transcript has before what memory holds, or nothing where memory is enough.
 void AttachJob::recall(std::function<void(std::string)> then) {
-  Console& console = *attachment_->console();
-  std::optional<std::uint64_t> oldest = console.oldest_in_files();
-  std::size_t held = console.recent(kReplay).size();
-  if (held >= kReplay / 2 || !oldest || *oldest == 0) {
+  const Console& console = *attachment_->console();
+  if (!console.oldest_in_files()) {
     then("");
     return pump();
   }
   recalling_ = true;
-  auto older = std::make_shared<std::string>();
-  core_.blocking.run([older, directory = core_.transcripts, device = device_, end = *oldest,
-                      most = kReplay - held] { *older = bytes_before(directory, device, end, most); },
-                     stay_.wrap([this, older, then = std::move(then)] {
-                       recalling_ = false;
-                       if (left_) return;
-                       then(std::move(*older));
-                       pump();
-                     }));
+  recall_.begin(console, [this, then = std::move(then)] {
+    recalling_ = false;
+    then(recall_.older());
+    pump();
+  });
 }
 
 std::string AttachJob::who_is_here() const {
@@ -223,6 +222,8 @@ void AttachJob::pump() {
 }
 
 void AttachJob::offered() {
+  if (std::exchange(after_look_, false))
+    return core_.loop.post(life_.wrap([this] { claim(Claim::if_free); }));
   say(str("the keyboard is free and kept for you for ",
           std::chrono::duration_cast<std::chrono::seconds>(Console::kOffer).count(),
           " s: ", escape_.notation(), " a takes it"));
@@ -293,6 +294,7 @@ void AttachJob::depart(int status) {
   taking_ = 0;
   taking_timer_.cancel();
   core_.approvals->left(visitor_.session);
+  recall_.drop();
   breaking_ = recalling_ = entering_ = false;
   power_.reset();
   answer_.cancel();
@@ -444,6 +446,7 @@ void AttachJob::recheck() {
 }
 
 void AttachJob::watch_only() {
+  after_look_ = false;
   if (attachment_) attachment_->leave_queue();
   pending_.clear();
   if (!writer_) return;

@@ -12,6 +12,7 @@
 #include "console/core.h"
 #include "console/escape.h"
 #include "console/job.h"
+#include "console/recall.h"
 #include "console/recorded_visit.h"
 #include "console/safe_output.h"
 
@@ -40,8 +41,8 @@ class AttachJob : public Job, private Watcher {
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;  // typed, not yet taken by the line
   static constexpr std::chrono::seconds kStalled{30};
-  // With a disk that hangs, for the record that somebody took the keyboard; nobody types without it where
-  // that is refused.
+  // With a disk that hangs, for the record that somebody took the keyboard (nobody types without it where
+  // that is refused) and for what the console said before.
   static constexpr std::chrono::seconds kPatience{2};
   static constexpr std::size_t kReplay = 32 * 1024;   // bytes looked at for a screen or a replay
   static constexpr std::chrono::seconds kAnswer{60};  // for a question about power
@@ -63,6 +64,7 @@ class AttachJob : public Job, private Watcher {
   void displaced(const std::string& by) override;
   void writable() override { flush_typed(); }
   void gone(const std::string& why) override;
+  bool is_person() const override { return true; }
 
   void enter(const std::string& device, Wish wish);
   void arrive(Wish wish, const std::string& unrecorded);
@@ -107,7 +109,8 @@ class AttachJob : public Job, private Watcher {
   std::unique_ptr<Writer> writer_;   // goes before the attachment
   std::string pending_;              // typed bytes the line has not taken yet
   std::deque<std::string> remarks_;  // to be shown between the console's bytes
-  bool recalling_ = false;  // older bytes are being read from the transcript: nothing is shown meanwhile
+  Recall recall_{core_, kReplay, kPatience};
+  bool recalling_ = false;            // by it: nothing is shown meanwhile
   std::optional<SafeOutput> safe_;    // for what this console says
   std::string screen_;                // the last screenful, to be shown before what is live
   base::Clock::time_point hinted_{};  // when it was last said that typing goes nowhere
@@ -122,6 +125,7 @@ class AttachJob : public Job, private Watcher {
   base::Timer stalled_;               // after the end of input, for a line that takes nothing
   std::optional<int> leaving_;        // a status: gone once the pending bytes are out
   bool entering_ = false;             // the visit is not written down yet: nothing is shown, nothing taken
+  bool after_look_ = false;           // the keyboard is taken when the look that has it is over
   bool ended_ = false;                // … and nothing more will be typed
   bool left_ = false;
   bool refused_ = false;  // typed() took nothing for want of room to echo

@@ -36,6 +36,7 @@ Console::Console(Surroundings surroundings, std::string device, std::unique_ptr<
       transcript_(in_.archive.open(device_)),
       scrollback_(in_.scrollback),
       retry_(in_.loop),
+      words_timer_(in_.loop),
       offer_timer_(in_.loop) {
   transcript_->on_showable([this] { shown(); });
 }
@@ -66,6 +67,10 @@ void Console::opened(const base::Result<>& result) {
   reopening_ = false;
   why_down_.clear();
   told_down_.reset();
+  if (!last_words_.empty())
+    words_timer_.after(kBeforeWords, [this] {
+      if (!say_last_words() && state_ == State::up) wait_for_room();
+    });
   wait_for_bytes();
 }
 
@@ -90,6 +95,7 @@ void Console::went_down(const base::Error& error) {
     in_.event("line.down", error.what);
   }
   why_down_ = error.what;
+  keep_last_words();
   in_.archive.flush();
   tell_room();  // who waits to type learns that it is lost
   // 1, 2, 4 … 30 s, each up to a quarter shorter so that many lines lost together don't come back together.
@@ -116,6 +122,9 @@ void Console::replace_line(std::unique_ptr<Line> line) {
   if (paced_) in_.pace.leave(*this);
   paced_ = false;
   line_ = std::move(line);
+  last_words_.clear();  // another device, perhaps
+  said_ = 0;
+  words_timer_.cancel();
   state_ = State::closed;
   failures_ = 0;
   why_down_ = "changed by a reload";
@@ -189,10 +198,14 @@ std::size_t Console::pull() {
     base::Bytes bytes(in_.pace.scratch(), *size);
     transcript_->append(bytes);
     scrollback_.append(bytes);
+    if (ear_) ear_->heard(bytes, asked_at_, is_looked_at());
     total += *size;
     if (!take_marks() && *size < kFullRead) break;  // a read that ended at a mark was not all there is
   }
-  if (total) last_output_ = base::wall_now();
+  if (total) {
+    last_output_ = base::wall_now();
+    words_timer_.cancel();
+  }
   return total;
 }
 
@@ -228,6 +241,34 @@ void Console::shown() {
 void Console::tell_room() {
   for (std::size_t i = 0; i < attached_.size(); ++i)
     if (std::exchange(attached_[i]->wants_room_, false)) attached_[i]->watcher_.writable();
+}
+
+void Console::wait_for_room() {
+  line_->wait_writable([this] {
+    if (!say_last_words() && state_ == State::up) return wait_for_room();
+    tell_room();
+  });
+}
+
+// Whether there is nothing left of them.
+bool Console::say_last_words() {
+  words_timer_.cancel();
+  if (last_words_.empty()) return true;
+  base::Result<std::size_t> size = line_->write(base::Bytes(last_words_).substr(said_));
+  if (size) said_ += *size;
+  if (said_ == last_words_.size()) {
+    last_words_.clear();
+    said_ = 0;
+  }
+  if (!size && size.error().fault != Fault::again) went_down(size.error());
+  return last_words_.empty();
+}
+
+// The line is down: whoever types can't say them, and half of them are none.
+void Console::keep_last_words() {
+  words_timer_.cancel();
+  said_ = 0;
+  if (writer_ && !writer_->last_words_.empty()) last_words_ = std::exchange(writer_->last_words_, "");
 }
 
 void Console::announce(const std::string& what, const Attachment* except) {
@@ -276,6 +317,17 @@ void Console::detach(Attachment& attachment) {
     offer_next();
   }
   if (attached_.empty()) fit_scrollback();
+  if (!attachment.has_seen_to_it_ || left_open_.empty()) return;
+  left_open_.clear();
+  if (auto seen_to = std::exchange(seen_to_, nullptr)) seen_to();
+}
+
+void Console::left_open(std::string why, std::function<void()> seen_to) {
+  // What was typed before says nothing of it.
+  if (left_open_.empty())
+    for (Attachment* attachment : attached_) attachment->has_seen_to_it_ = false;
+  left_open_ = std::move(why);
+  seen_to_ = std::move(seen_to);
 }
 
 void Console::dismiss(const std::string& why) {
@@ -314,6 +366,8 @@ base::Result<std::unique_ptr<Writer>> Console::claim(Attachment& attachment, Cla
   if (writer_) losers.push_back(writer_);
   writer_ = nullptr;
   for (Writer* loser : losers) {
+    if (state_ == State::up && last_words_.size() < Writer::kMostLastWords)
+      last_words_ += std::exchange(loser->last_words_, "");
     loser->console_ = nullptr;
     if (&loser->attachment_ != &attachment) loser->attachment_.watcher_.displaced(attachment.name());
   }
@@ -324,6 +378,7 @@ base::Result<std::unique_ptr<Writer>> Console::claim(Attachment& attachment, Cla
   writer_ = writer.get();
   announce(str(attachment.name(), how == Claim::force ? " forced the keyboard" : " took the keyboard"),
            &attachment);
+  if (!say_last_words() && state_ == State::up) wait_for_room();
   return writer;
 }
 
@@ -354,6 +409,8 @@ void Console::offer_next() {
   });
   to->watcher_.offered();
 }
+
+bool Console::is_looked_at() const { return writer_ && writer_->is_look_; }
 
 void Console::withdraw_offer() {
   offered_to_ = nullptr;
@@ -396,8 +453,9 @@ base::Result<std::unique_ptr<Writer>> Attachment::claim(const auth::Grant& grant
   if (!console_) return base::fail(Fault::unavailable, "the console is gone");
   if (grant.device() != console_->device())
     return base::fail(Fault::internal, str("a grant for ", grant.device(), " shown to ", console_->device()));
-  bool right =
-      grant.action() == auth::Action::write || (how == Claim::force && grant.action() == auth::Action::admin);
+  using auth::Action;
+  bool right = grant.action() == Action::write || grant.action() == Action::snapshot ||
+               (how == Claim::force && grant.action() == Action::admin);
   if (!right)
     return base::fail(Fault::internal,
                       str("a grant to ", auth::name_of(grant.action()), " shown to take the keyboard"));
@@ -428,6 +486,14 @@ base::Result<std::size_t> Writer::write(base::Bytes bytes) {
   if (console_->state_ != Console::State::up)
     return base::fail(Fault::unavailable, str(console_->device_, ": line down: ", console_->why_down_));
   console_->typed();
+  if (!is_look_) console_->asked_at_ = console_->typed_at_;
+  if (!console_->say_last_words()) {
+    if (console_->state_ != Console::State::up)
+      return base::fail(Fault::unavailable, str(console_->device_, ": line down: ", console_->why_down_));
+    attachment_.wants_room_ = true;
+    console_->wait_for_room();
+    return 0;
+  }
   base::Result<std::size_t> size = console_->line_->write(bytes);
   if (!size && size.error().fault != Fault::again) {
     base::Error error = size.error();
@@ -435,9 +501,10 @@ base::Result<std::size_t> Writer::write(base::Bytes bytes) {
     return base::fail(Fault::unavailable, str(console_->device_, ": line down: ", error.what));
   }
   std::size_t taken = size ? *size : 0;
+  if (taken > 0 && attachment_.watcher_.is_person()) attachment_.has_seen_to_it_ = true;
   if (taken < bytes.size()) {
     attachment_.wants_room_ = true;
-    console_->line_->wait_writable([console = console_] { console->tell_room(); });
+    console_->wait_for_room();
   }
   return taken;
 }

@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "audit/recorder.h"
 #include "audit/syslog_figures.h"
@@ -15,16 +16,28 @@
 #include "base/time.h"
 #include "base/wire.h"
 #include "console/approvals.h"
+#include "console/call_home_figures.h"
 #include "console/deeds.h"
 #include "console/disk_report.h"
 #include "console/forwards.h"
 #include "console/inventory.h"
+#include "console/listener_report.h"
 #include "console/transcript.h"
 #include "console/verification.h"
+#include "console/watch_figures.h"
+#include "notice/figures.h"
+#include "recipe/recipe.h"
+#include "uplink/figures.h"
 
 namespace oob::console {
 
+class Dialogues;
+class Drills;
+class Guards;
+class History;
 class Session;
+class Snapshots;
+class VisitsUnderWay;
 
 // Who is in, by which way, since when.
 struct Visitor {
@@ -79,7 +92,27 @@ struct Core {
   bool checkpoint_line = true;  // the last line of an interactive session
   std::unique_ptr<Verifications> verifications = std::make_unique<Verifications>();
   DiskState disk{};
+  std::shared_ptr<const recipe::Book>
+      recipes{};                           // swapped whole by a reload; never null while the daemon runs
+  std::shared_ptr<Dialogues> dialogues{};  // ends before what it stands on
+  std::shared_ptr<Guards> guards{};
+  History* history = nullptr;              // null: no snapshots are kept
+  std::shared_ptr<Snapshots> snapshots{};  // pulls under way; ends before the dialogues
   std::function<audit::SyslogFigures()> syslog = [] { return audit::SyslogFigures{}; };
+  std::function<std::vector<uplink::Figures>()> uplinks = [] { return std::vector<uplink::Figures>{}; };
+  // What of the board's routing keeps people out, each with its cure; as it was within the last minute.
+  std::function<std::vector<std::string>()> uplink_errors = [] { return std::vector<std::string>{}; };
+  // What people should be able to dial, and can't.
+  std::function<std::vector<ClosedListener>()> closed_listeners = [] {
+    return std::vector<ClosedListener>{};
+  };
+  // Why no program of [notify] and no ssh of [callhome] is run now; empty: they are.
+  std::function<std::string()> programs_trouble = [] { return std::string(); };
+  std::function<std::vector<notice::Figures>()> notices = [] { return std::vector<notice::Figures>{}; };
+  std::function<std::vector<WatchFigures>()> watches = [] { return std::vector<WatchFigures>{}; };
+  std::function<std::vector<CallHomeFigures>()> call_homes = [] { return std::vector<CallHomeFigures>{}; };
+  std::shared_ptr<Drills> drills{};          // null: there are none; ends before the consoles
+  std::shared_ptr<VisitsUnderWay> visits{};  // null: what a crash leaves open is not told
 };
 
 // The event `ev` of somebody, with who and from where.

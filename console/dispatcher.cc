@@ -31,7 +31,8 @@ Error unknown_command(std::string_view word) {
 }
 
 Error usage(const CommandRow& row, std::string_view what) {
-  return fail(Fault::usage, str(row.name, ": ", what, "; usage: ", row.synopsis));
+  return fail(Fault::usage,
+              str(row.name, ": ", what, what.ends_with('?') ? " Usage: " : "; usage: ", row.synopsis));
 }
 
 const CommandOption* option_named(const CommandRow& row, std::string_view name) {
@@ -76,11 +77,18 @@ Result<> take_options(const CommandRow& row, std::vector<std::string> words, Arg
   return {};
 }
 
-// Text exactly as typed, after the device; switches may stand before it, and as the very last word.
+// Text exactly as typed, after the device; options may stand before it, and a switch as the very last word.
 Result<> take_text(const CommandRow& row, std::string_view line, Arguments& arguments) {
   Result<std::vector<std::string>> head = split_words(line, 2);
   if (!head) return head.error();
+  bool names_one = head->size() > 1 && !(*head)[1].starts_with('-');
+  if (row.least == 0 && !names_one) {
+    arguments.rest = rest_after(line, 1);
+    return {};
+  }
   if (head->size() < 2) return usage(row, "which device?");
+  if ((*head)[1].starts_with('-'))
+    return usage(row, "which device? It comes first, before all options and '--'");
   arguments.words = {(*head)[1]};
   unsigned taken = 2;
   std::string_view rest = rest_after(line, taken);
@@ -90,17 +98,40 @@ Result<> take_text(const CommandRow& row, std::string_view line, Arguments& argu
       rest = rest_after(line, ++taken);
       break;
     }
-    if (!option_named(row, word)) break;
-    arguments.options[std::string(word)] = "";
+    std::string name(word.substr(0, word.find('=')));
+    const CommandOption* option = option_named(row, name);
+    if (!option || (!option->value && word != name)) {
+      // Where options have values, what looks like one is none of the text.
+      bool strict =
+          std::any_of(row.options.begin(), row.options.end(), [](auto& each) { return each.value; });
+      if (strict && word.starts_with("--")) return usage(row, str("no such option: ", printable(name, 60)));
+      break;
+    }
+    rest = rest_after(line, ++taken);
+    std::string& value = arguments.options[name] = "";
+    if (!option->value) continue;
+    if (word != name) {
+      value = word.substr(name.size() + 1);
+      continue;
+    }
+    value = rest.substr(0, rest.find(' '));
+    if (value.empty()) return usage(row, str(name, " needs a value"));
     rest = rest_after(line, ++taken);
   }
   std::size_t last = rest.rfind(' ');
-  if (last != std::string_view::npos && option_named(row, rest.substr(last + 1))) {
+  const CommandOption* at_end =
+      last == std::string_view::npos ? nullptr : option_named(row, rest.substr(last + 1));
+  if (at_end && !at_end->value) {
     arguments.options[std::string(rest.substr(last + 1))] = "";
     rest = rest.substr(0, last);
   }
   arguments.rest = rest;
-  if (row.least > 1 && arguments.rest.empty()) return usage(row, "some text is missing");
+  if (row.least > 1 && arguments.rest.empty()) {
+    std::string_view synopsis = row.synopsis;
+    std::size_t at = synopsis.find("-- ");
+    return usage(row, at == std::string_view::npos ? "TEXT is missing"
+                                                   : str("'", synopsis.substr(at), "' is missing"));
+  }
   return {};
 }
 

@@ -39,7 +39,7 @@ class Awaited : public Job {
   base::Life life_;
 };
 
-Made answer(JobIo& io, std::string text) {
+Made say(JobIo& io, std::string text) {
   return std::make_unique<Awaited>(io, [text = std::move(text)](const Awaited::Told& told) { told(text); });
 }
 
@@ -187,7 +187,7 @@ Made make_grants(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   }
   if (rows.size() > 1) text = table(rows);
   if (text.empty() && !a.has("--json")) io.remark("oobd: no grants");
-  return answer(io, std::move(text));
+  return say(io, std::move(text));
 }
 
 Made make_revoke(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
@@ -218,7 +218,7 @@ Made make_approve(Core& core, Visitor& visitor, JobIo& io, Arguments a) {
   if (a.words.empty()) {
     std::string text = core.approvals->list(core, visitor);
     if (text.empty()) io.remark("oobd: nothing waits for you to approve it");
-    return answer(io, std::move(text));
+    return say(io, std::move(text));
   }
   Result<std::uint64_t> id = id_of("approve", a.words[0]);
   if (!id) return id.error();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,12 @@ struct ForwardTarget {
   std::vector<std::uint16_t> ports;
 };
 
+// How oobd itself logs in, by the device's recipe. The files are read when they are needed.
+struct LoginSettings {
+  std::string user;                        // empty: none
+  std::string password_file, enable_file;  // absolute paths; empty: none
+};
+
 // A router or server by its name, with its console and its chassis. Owned by the Inventory.
 struct Device {
   std::string name;
@@ -27,6 +34,12 @@ struct Device {
   bool carries_oob =
       false;  // it powers or carries this board's own uplink: they need its name, and a warning
   bool record_input = false;  // what is typed on its console is recorded as well
+  LoginSettings login;
+  std::vector<std::string>
+      fetch;                 // shell patterns of files that its snapshots have besides those of the recipe
+  bool guard_power = false;  // a guard may reset it when its console does not answer
+  // A line to a command line of it over the management network (SSH); `shell`: to a bare /bin/sh. Null: none.
+  std::function<std::unique_ptr<Line>(bool shell)> in_band;
   std::unique_ptr<Console> console;
   std::unique_ptr<Chassis> chassis;      // null: no power
   std::optional<ForwardTarget> forward;  // none: it has no BMC

@@ -27,6 +27,8 @@ class JobIo {
   virtual void remark(std::string_view text) = 0;
   // Bytes exactly as they are, to stdout.
   virtual void raw(base::Bytes bytes) = 0;
+  // The same, to stderr.
+  virtual void raw_err(base::Bytes bytes) = 0;
   // Output of a device, of which the visitor is `shown` this. It differs where a console is shown safely, or
   // as lines.
   virtual void device_output(base::Bytes /*bytes*/, base::Bytes shown) { raw(shown); }

@@ -7,7 +7,7 @@
 namespace oob::console {
 namespace {
 
-constexpr char kEsc = '\x1b';
+constexpr char kEditorEsc = '\x1b';
 constexpr std::size_t kMostParameters = 16;
 constexpr std::size_t kMostListed = 200;
 constexpr unsigned kLeastColumns = 4, kMostColumns = 1000;
@@ -56,8 +56,8 @@ LineEditor::Fed LineEditor::feed(base::Bytes typed, std::string& out) {
 LineEditor::Event LineEditor::key(char c, std::string& out) {
   // A control character within a sequence ends it and counts for itself (ECMA-48, 5.4); in a string all but
   // its end belongs to it, and Enter and Ctrl-C always work.
-  bool ends =
-      control_byte(c) && (state_ != State::string || c == '\a' || c == '\r' || c == ctrl('C') || c == kEsc);
+  bool ends = control_byte(c) &&
+              (state_ != State::string || c == '\a' || c == '\r' || c == ctrl('C') || c == kEditorEsc);
   if (state_ != State::plain && ends) {
     bool bell_ends_string = state_ == State::string && c == '\a';
     state_ = State::plain;
@@ -188,7 +188,7 @@ LineEditor::Event LineEditor::control(char c, std::string& out) {
     case '\t':
       complete(listing, out);
       break;
-    case kEsc:
+    case kEditorEsc:
       state_ = State::esc;
       break;
     default:

@@ -13,7 +13,7 @@ namespace oob::console {
 namespace {
 
 constexpr std::size_t kBlock = 256 * 1024;
-constexpr std::size_t kPiece = 64 * 1024;  // of output
+constexpr std::size_t kLogAtOnce = 64 * 1024;  // of output
 static_assert(kBlock > LogReader::kMostLine);
 
 // A mark as a person reads it: "line down: unplugged".
@@ -159,13 +159,13 @@ void LogReader::State::give(std::uint64_t offset, base::Bytes raw, std::string& 
 void LogReader::State::process(bool all, std::string& out) {
   std::size_t done;
   if (query.raw) {
-    done = std::min(buffer.size(), kPiece);
+    done = std::min(buffer.size(), kLogAtOnce);
     out.append(buffer, 0, done);
   } else {
     std::size_t before = out.size();
     done = scan->scan(buffer, all, kMostLine, [&](std::size_t line, base::Bytes raw) {
       give(at + line, raw, out);
-      return out.size() - before < kPiece;
+      return out.size() - before < kLogAtOnce;
     });
   }
   at += done;

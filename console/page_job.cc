@@ -12,7 +12,7 @@ using base::str;
 
 namespace {
 
-constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::size_t kPageAtOnce = 64 * 1024;
 
 std::string verdict_of(const audit::VerifyReport& report) {
   std::string when = base::rfc3339(base::wall_now(), base::Precision::seconds);
@@ -43,8 +43,8 @@ class PageSource : public StreamJob::Source {
       if (!page) return page.error();
       page_ = std::move(*page);
     }
-    piece.parts.push_back({"", page_.substr(at_, kPiece), ""});
-    at_ += kPiece;
+    piece.parts.push_back({"", page_.substr(at_, kPageAtOnce), ""});
+    at_ += kPageAtOnce;
     return at_ < page_.size();
   }
 

@@ -36,6 +36,7 @@ class PromptJob : public Job {
     void print(std::string_view text) override { prompt_.io_.print(text); }
     void remark(std::string_view text) override { prompt_.io_.remark(text); }
     void raw(base::Bytes bytes) override { prompt_.io_.raw(bytes); }
+    void raw_err(base::Bytes bytes) override { prompt_.io_.raw_err(bytes); }
     void device_output(base::Bytes bytes, base::Bytes shown) override {
       prompt_.io_.device_output(bytes, shown);
     }

@@ -86,6 +86,12 @@ void RecordedVisit::typed(base::Bytes bytes) {
   if (!typed_timer_.waiting()) typed_timer_.after(kTellTyped, [this] { tell_typed(); });
 }
 
+// Not as typing, which would be masked by its length.
+void RecordedVisit::typed_secret() {
+  if (!input_) return typed("{secret}");
+  write({.text = "{secret}", .masked = 0});
+}
+
 void RecordedVisit::tell_typed() {
   if (typed_ == 0) return;
   event(auth::Entry("typed").with("bytes", static_cast<std::int64_t>(std::exchange(typed_, 0))));

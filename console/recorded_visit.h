@@ -30,9 +30,13 @@ class RecordedVisit {
              std::function<void(const base::Result<std::string>&)> then);
   void end(int status);
 
+  // Of the recording; empty where there is none, or not yet a file.
+  std::string id() const { return recorder_ ? recorder_->id() : std::string(); }
   bool records_input() const { return input_.has_value(); }
   void event(const auth::Entry& entry);
   void typed(base::Bytes bytes);  // the line took them
+  // The same of what no recording has, whatever is echoed: "{secret}", for its length is nobody's business.
+  void typed_secret();
   // To the visitor and the recording.
   void output(base::Bytes bytes, base::Bytes shown);
 

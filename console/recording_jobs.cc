@@ -24,7 +24,7 @@ using Made = Result<std::unique_ptr<Job>>;
 
 namespace {
 
-constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::size_t kExportAtOnce = 64 * 1024;
 
 // The file as it is.
 class FileSource : public StreamJob::Source {
@@ -35,7 +35,7 @@ class FileSource : public StreamJob::Source {
       file_ = base::Fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
       if (!file_) return base::system_error(str("open ", path_));
     }
-    std::string text(kPiece, '\0');
+    std::string text(kExportAtOnce, '\0');
     ssize_t size = ::read(file_.get(), text.data(), text.size());
     if (size < 0) return base::system_error(str("read ", path_));
     text.resize(static_cast<std::size_t>(size));
@@ -60,7 +60,7 @@ class CastSource : public StreamJob::Source {
     }
     std::string out;
     bool more = true;
-    for (std::size_t read = 0; more && read < kPiece && out.size() < kPiece;) {
+    for (std::size_t read = 0; more && read < kExportAtOnce && out.size() < kExportAtOnce;) {
       audit::CastReader::Item item;
       Result<bool> got = reader_->next(item);
       if (!got) {

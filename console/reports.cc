@@ -8,10 +8,19 @@
 #include <vector>
 
 #include "console/audit_report.h"
+#include "console/call_home_report.h"
+#include "console/checkup_report.h"
 #include "console/disk_report.h"
 #include "console/door_report.h"
+#include "console/drills.h"
+#include "console/guard_commands.h"
+#include "console/listener_report.h"
+#include "console/notice_report.h"
 #include "console/session.h"
+#include "console/snapshot_report.h"
 #include "console/syslog_report.h"
+#include "console/uplink_report.h"
+#include "console/watch_report.h"
 
 namespace oob::console {
 
@@ -124,11 +133,18 @@ Result<std::string> list_report(Core& core, const Visitor& visitor, const std::s
       object["last_output"] =
           console.last_output() ? json::value(base::rfc3339(console.last_output())) : json::value(nullptr);
       object["bytes"] = console.end();
+      Micros proved = snapshot_proved(core, device->name);
+      object["snapshot"] = proved ? json::value(base::rfc3339(proved)) : json::value(nullptr);
+      guard_list(core, device->name, object);
+      watch_list(core, device->name, object);
       if (state != "up") object["why"] = console.why_down();
+      if (!console.left_open().empty()) object["left_open"] = console.left_open();
       text += json::serialize(object) + "\n";
     } else {
       std::string shown = state;
       if (state == "down") shown = str("down: ", console.why_down());
+      if (!console.left_open().empty()) shown += ", LEFT OPEN";
+      shown += guard_cell(core, device->name) + watch_cell(core, device->name);
       rows.push_back({device->name, shown, power ? power : "-",
                       console.writer().empty() ? "-" : console.writer(), str(console.watcher_count()),
                       ago(console.last_output(), now), console.describe()});
@@ -202,6 +218,16 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
     door_status(core, object);
     disk_status(core, object);
     syslog_status(core, object);
+    notice_status(core, object);
+    object["programs_trouble"] = base::printable(core.programs_trouble());
+    call_home_status(core, object);
+    listener_status(core, object);
+    uplink_status(core, object);
+    checkup_status(core, object);
+    watch_status(core, visitor, object);
+    guard_status(core, visitor, object);
+    snapshot_status(core, devices, object);
+    drill_status(core, visitor, object);
     return json::serialize(object) + "\n";
   }
   std::string text = str(core.version, "\n");
@@ -220,13 +246,17 @@ std::string status_report(Core& core, const Visitor& visitor, bool as_json) {
   text +=
       str("forwards     ", core.forwards->count(), " now, ", core.forwards->opened(), " since the start\n");
   text += str("front        started ", core.front_starts, core.front_starts == 1 ? " time\n" : " times\n");
-  text += door_status(core);
+  if (std::string why = core.programs_trouble(); !why.empty())
+    text += str("programs     NOT RUN: ", base::printable(why), "\n");
+  text += door_status(core) + listener_status(core) + checkup_status(core);
   if (std::string waiting = core.approvals->list(core, visitor); !waiting.empty())
     text += str("waiting for a second person ('approve ID'):\n", waiting);
   std::uint64_t used = disk.total ? 100 - disk.free * 100 / disk.total : 0;
   text += str("disk         ", used, " % used, ", disk.free >> 20, " MiB free below ", core.state, "\n");
-  text += disk_status(core);
-  return text + audit_status(core) + syslog_status(core);
+  text += disk_status(core) + guard_status(core, visitor);
+  return text + audit_status(core) + syslog_status(core) + call_home_status(core) + notice_status(core) +
+         uplink_status(core) + watch_status(core, visitor) + snapshot_status(core, devices) +
+         drill_status(core, visitor);
 }
 
 std::string metrics_report(Core& core, const Visitor& visitor) {
@@ -271,7 +301,9 @@ std::string metrics_report(Core& core, const Visitor& visitor) {
   figure("front_starts_total", "counter", "starts of the SSH front", core.front_starts);
   figure("disk_total_bytes", "gauge", "size of the file system of the state folder", disk.total);
   figure("disk_free_bytes", "gauge", "free bytes of it", disk.free);
-  return text + audit_metrics(core) + door_metrics(core) + disk_metrics(core) + syslog_metrics(core);
+  return text + audit_metrics(core) + door_metrics(core) + listener_metrics(core) + disk_metrics(core) +
+         syslog_metrics(core) + call_home_metrics(core) + notice_metrics(core) + uplink_metrics(core) +
+         watch_metrics(core, visitor) + snapshot_metrics(core, devices) + drill_metrics(core);
 }
 
 }  // namespace oob::console

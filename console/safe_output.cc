@@ -8,8 +8,8 @@
 namespace oob::console {
 namespace {
 
-constexpr char kEsc = '\x1b', kCan = '\x18', kSub = '\x1a';
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+constexpr char kSafeEsc = '\x1b', kCan = '\x18', kSub = '\x1a';
+constexpr std::string_view kUnknown = "\xef\xbf\xbd";  // U+FFFD
 // "CSI ?" modes that pass.
 constexpr unsigned kModes[] = {1, 6, 7, 25, 66, 47, 1047, 1048, 1049};
 constexpr unsigned kScreens = ~0u << 5;  // those of them that choose the screen, as bits
@@ -113,11 +113,11 @@ void SafeOutput::beyond_ascii(base::Bytes character, bool valid) {
   }
   state_ = State::ground;  // no sequence holds such a character
   if (c1 || (valid && turns_text(character))) return;
-  out_ += valid ? character : base::Bytes(kReplacement);
+  out_ += valid ? character : base::Bytes(kUnknown);
 }
 
 void SafeOutput::ascii(char c) {
-  if (c == kEsc) {
+  if (c == kSafeEsc) {
     state_ = State::escape;
     sequence_.assign(1, c);
     swallowed_ = 1;

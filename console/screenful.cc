@@ -58,10 +58,10 @@ unsigned width_of_code(std::uint32_t code) {
   return within(kWide, code) ? 2 : 1;
 }
 
-constexpr char kEsc = '\x1b';
+constexpr char kEscapeByte = '\x1b';
 constexpr std::size_t kMostSequence = 256;  // bytes; a longer one no terminal would take
 
-bool any_of(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
+bool holds(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
 // What a CSI sequence consists of (ECMA-48, 5.4), `sequence` being whole: "\033[?25h".
 struct Csi {
@@ -70,7 +70,7 @@ struct Csi {
     std::size_t middle = std::min(body.find_first_of(" !\"#$%&'()*+,-./"), body.size());
     intermediate = body.substr(middle);
     parameters = body.substr(0, middle);
-    if (!parameters.empty() && any_of("<=>?", parameters[0])) {
+    if (!parameters.empty() && holds("<=>?", parameters[0])) {
       prefix = parameters[0];
       parameters.remove_prefix(1);
     }
@@ -96,20 +96,20 @@ bool allowed_csi(const Csi& csi) {
   }
   switch (csi.prefix) {
     case 0:
-      return any_of("@ABCDEFGHIJKLMPSTXZ`abdefghlmrsu", csi.final);
+      return holds("@ABCDEFGHIJKLMPSTXZ`abdefghlmrsu", csi.final);
     // Mode 2048 answers with the window's size.
     case '?':
-      return any_of("hlJKrs", csi.final) && csi.parameters.find("2048") == std::string_view::npos;
+      return holds("hlJKrs", csi.final) && csi.parameters.find("2048") == std::string_view::npos;
     case '>':
-      return any_of("mu", csi.final);
+      return holds("mu", csi.final);
     default:
       return csi.final == 'u';
   }
 }
 
 bool allowed_escape(std::string_view sequence) {
-  if (sequence.size() == 2) return any_of("78=>DEHMcNOno|}~", sequence[1]);
-  return any_of("()*+-./#%", sequence[1]);
+  if (sequence.size() == 2) return holds("78=>DEHMcNOno|}~", sequence[1]);
+  return holds("()*+-./#%", sequence[1]);
 }
 
 // Bytes as a terminal takes them apart (after the state machine of DEC's terminals): controls within a
@@ -135,7 +135,7 @@ class Parser {
   std::size_t step(base::Bytes bytes, std::size_t at) {
     unsigned char byte = static_cast<unsigned char>(bytes[at]);
     char c = bytes[at];
-    if (c == kEsc) {
+    if (c == kEscapeByte) {
       start(at);
     } else if (byte < 0x20 && state_ == State::string) {
       // BEL ends an OSC in practice, and a new line what must be noise: only a DCS may hold one.
@@ -164,7 +164,7 @@ class Parser {
   void start(std::size_t at) {
     state_ = State::escape;
     began_ = at;
-    sequence_.assign(1, kEsc);
+    sequence_.assign(1, kEscapeByte);
     overlong_ = false;
   }
 
@@ -181,7 +181,7 @@ class Parser {
     if (state_ == State::csi && c >= '@') {
       state_ = State::ground;
       if (!overlong_) target_.csi(began_, sequence_);
-    } else if (state_ == State::escape && sequence_.size() == 2 && any_of("[]PX^_", c)) {
+    } else if (state_ == State::escape && sequence_.size() == 2 && holds("[]PX^_", c)) {
       state_ = c == '[' ? State::csi : State::string;
       kind_ = c;
     } else if (state_ == State::escape && c >= '0') {
@@ -224,13 +224,13 @@ std::size_t first_whole(base::Bytes recent) {
   if (bracket) ++at;
   std::size_t begin = at;
   bool several = false;
-  while (at < recent.size() && at - begin < 16 && any_of("0123456789;:?", recent[at])) {
-    several = several || any_of(";:?", recent[at]);
+  while (at < recent.size() && at - begin < 16 && holds("0123456789;:?", recent[at])) {
+    several = several || holds(";:?", recent[at]);
     ++at;
   }
   std::size_t count = at - begin;
   bool parameters = count > 0 && (bracket || several || count <= 3);
-  return parameters && at < recent.size() && any_of("mHJKhl", recent[at]) ? at + 1 : 0;
+  return parameters && at < recent.size() && holds("mHJKhl", recent[at]) ? at + 1 : 0;
 }
 
 bool is_screen_mode(std::string_view mode) { return mode == "?1049" || mode == "?1047" || mode == "?47"; }
@@ -238,7 +238,7 @@ bool is_screen_mode(std::string_view mode) { return mode == "?1049" || mode == "
 // The modes that a sequence sets or resets: "?1", "?25", "4".
 template <class Mode>
 void each_mode(const Csi& csi, Mode mode) {
-  if (!any_of("hl", csi.final) || !csi.intermediate.empty() || (csi.prefix != 0 && csi.prefix != '?')) return;
+  if (!holds("hl", csi.final) || !csi.intermediate.empty() || (csi.prefix != 0 && csi.prefix != '?')) return;
   base::split(csi.parameters, ';', [&](std::string_view number) {
     if (number.empty()) return;
     std::string name(csi.prefix == '?' ? "?" : "");
@@ -263,7 +263,7 @@ class Measure {
     column_ += width;
   }
   void control(std::size_t at, char c) {
-    if (any_of("\a\x05", c)) return;
+    if (holds("\a\x05", c)) return;
     end_clearing(at);
     if (c == '\n' || c == '\v' || c == '\f') {
       add_row(at + 1, true);
@@ -415,7 +415,7 @@ class Copy {
   }
   void control(std::size_t at, char c) {
     if (begin(at)) {
-      if (any_of("\b\t\n\v\f\r\x0e\x0f", c)) out_ += c;
+      if (holds("\b\t\n\v\f\r\x0e\x0f", c)) out_ += c;
     } else if (c == '\x0e' || c == '\x0f') {
       shift_ = c;
     }

@@ -26,9 +26,9 @@ using Made = Result<std::unique_ptr<Job>>;
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 20;           // of a transcript, read at once
+constexpr std::size_t kSearchBlock = 1 << 20;     // of a transcript, read at once
 constexpr std::size_t kSome = 256 * 1024;         // of a recording, rendered at once
-constexpr std::size_t kPiece = 64 * 1024;         // of output
+constexpr std::size_t kSearchAtOnce = 64 * 1024;  // of output
 constexpr std::chrono::milliseconds kSlice{100};  // of a thread's time, for one piece
 constexpr std::chrono::milliseconds kTell{1000};  // how far it is, on a terminal
 
@@ -97,8 +97,8 @@ class TranscriptSearch {
     }
     std::size_t had = buffer_.size();
     std::uint64_t from = at_ + had, expected = from;
-    buffer_.resize(had + kBlock);
-    Result<std::size_t> got = segments_.read(from, buffer_.data() + had, kBlock);
+    buffer_.resize(had + kSearchBlock);
+    Result<std::size_t> got = segments_.read(from, buffer_.data() + had, kSearchBlock);
     buffer_.resize(had + (got ? *got : 0));
     if (!got) return got.error();
     bool gap = *got > 0 && from != expected;
@@ -180,7 +180,7 @@ class Search : public StreamJob::Source {
   Result<bool> next(StreamJob::Piece& piece) override {
     base::Clock::time_point begun = base::Clock::now();
     std::size_t given = 0;
-    while (given < kPiece && base::Clock::now() - begun < kSlice) {
+    while (given < kSearchAtOnce && base::Clock::now() - begun < kSlice) {
       std::string out;
       Result<bool> more = true;
       std::string device;

@@ -114,16 +114,18 @@ base::Fd Segments::open_index(const Segment& segment) const {
   return base::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 }
 
-std::string bytes_before(const std::string& directory, const std::string& device, std::uint64_t end,
-                         std::size_t most) {
+base::Result<std::string> bytes_before(const std::string& directory, const std::string& device,
+                                       std::uint64_t end, std::size_t most) {
   Segments segments(transcript_folder(directory, device));
+  if (base::Result<> found = segments.refresh(); !found) return found.error();
   std::string bytes;
-  if (!segments.refresh()) return bytes;  // nothing can be read: nothing is shown
+  end = std::min(end, segments.end());
   std::uint64_t at = end - std::min<std::uint64_t>(end, most);
   while (at < end) {
     char buffer[16 * 1024];
     auto size = segments.read(at, buffer, std::min<std::uint64_t>(sizeof buffer, end - at));
-    if (!size || *size == 0 || at >= end) break;
+    if (!size) return size.error();
+    if (*size == 0 || at >= end) break;
     bytes.append(buffer, std::min<std::uint64_t>(*size, end - at));
     at += *size;
   }

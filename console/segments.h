@@ -16,9 +16,10 @@ std::string segment_name(std::uint64_t start, const char* ending);  // ".log" or
 // Where the segments of a folder begin, in order. A folder that is not there has none.
 base::Result<std::vector<std::uint64_t>> segment_starts(const std::string& folder);
 
-// Up to `most` bytes before the absolute offset `end`: fewer where there are no more. Blocks.
-std::string bytes_before(const std::string& directory, const std::string& device, std::uint64_t end,
-                         std::size_t most);
+// Up to `most` bytes before the absolute offset `end`, or before the end of all there is: fewer where there
+// are no more. Blocks.
+base::Result<std::string> bytes_before(const std::string& directory, const std::string& device,
+                                       std::uint64_t end, std::size_t most);
 
 // The segments of one transcript, read by absolute offset while somebody else may append to them. Holds at
 // most one data file open. Blocks.

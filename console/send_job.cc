@@ -31,7 +31,18 @@ void SendJob::arrive(const std::string& unrecorded) {
   Device* device = core_.inventory.find(device_);
   if (!device) return stop(auth::Policy::no_such_device(device_));
   attachment_ = device->console->attach(*this, visitor_.who.user);
+  take_keyboard();
+}
+
+void SendJob::take_keyboard() {
+  Device* device = core_.inventory.find(device_);
+  if (over_ || !device) return;  // gone() has told why
   Result<std::unique_ptr<Writer>> writer = attachment_->claim(grant_, Claim::if_free);
+  if (!writer && device->console->is_looked_at()) {  // over soon: offered() follows
+    stalled_.after(Console::kLook, [this, busy = writer.error()] { stop(busy); });
+    return;
+  }
+  stalled_.cancel();
   if (!writer) return stop(writer.error());
   writer_ = std::move(*writer);
   if (device->console->state() != Console::State::up) {
@@ -108,6 +119,10 @@ void SendJob::more() {
     visit_.output(piece.bytes, {});
     attachment_->take(size);
   }
+}
+
+void SendJob::offered() {
+  core_.loop.post(life_.wrap([this] { take_keyboard(); }));
 }
 
 void SendJob::displaced(const std::string& by) {

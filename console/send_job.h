@@ -39,7 +39,9 @@ class SendJob : public Job, private Watcher {
   void displaced(const std::string& by) override;
   void writable() override { push(); }
   void gone(const std::string& why) override;
+  void offered() override;
   void arrive(const std::string& unrecorded);
+  void take_keyboard();
   void begin();
   void push();
   void stop(const base::Error& error);

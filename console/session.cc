@@ -9,6 +9,8 @@
 #include "console/attach_job.h"
 #include "console/dispatcher.h"
 #include "console/prompt_job.h"
+#include "console/sftp_job.h"
+#include "console/upload_pack_job.h"
 
 namespace oob::console {
 
@@ -145,6 +147,10 @@ void Session::open(base::Bytes payload) {
   if (open->rows) terminal_.rows = std::clamp(open->rows, 1u, 1000u);
   std::string line = open->command;
   bool shell = open->shell;
+  if (open->subsystem && (terms_.has_forced_command || !terms_.device.empty() || line != "sftp"))
+    return end(terms_.has_forced_command ? "this key runs its one command and nothing else"
+                                         : "files are fetched with the user's name alone",
+               static_cast<int>(Fault::denied));
   if (terms_.has_forced_command) {
     line = terms_.forced_command;
     shell = false;
@@ -171,8 +177,12 @@ void Session::open(base::Bytes payload) {
   if (!terms_.notice.empty()) remark(str("oobd: ", terms_.notice));
   if (shell) {
     job_ = std::make_unique<PromptJob>(core_, visitor_, io);
+  } else if (open->subsystem) {
+    visitor_.doing = line;
+    job_ = std::make_unique<SftpJob>(core_, visitor_, io);
   } else {
-    Result<std::unique_ptr<Job>> job = dispatch(core_, visitor_, io, line);
+    std::optional<Result<std::unique_ptr<Job>>> foreign = foreign_program(core_, visitor_, io, line);
+    Result<std::unique_ptr<Job>> job = foreign ? std::move(*foreign) : dispatch(core_, visitor_, io, line);
     if (!job) return end(job.error().what, static_cast<int>(job.error().fault));
     job_ = std::move(*job);
   }
@@ -218,6 +228,12 @@ void Session::raw(base::Bytes bytes) {
   if (bytes.empty()) return;
   if (recorder_) recorder_->own(bytes);
   put(Frame::out, bytes);
+}
+
+void Session::raw_err(base::Bytes bytes) {
+  if (bytes.empty()) return;
+  if (recorder_) recorder_->own(bytes);
+  put(Frame::err, bytes);
 }
 
 void Session::device_output(base::Bytes bytes, base::Bytes shown) {

@@ -48,6 +48,7 @@ class Session : private JobIo {
   void print(std::string_view text) override;
   void remark(std::string_view text) override;
   void raw(base::Bytes bytes) override;
+  void raw_err(base::Bytes bytes) override;
   void device_output(base::Bytes bytes, base::Bytes shown) override;
   void record(audit::Recorder* recorder) override { recorder_ = recorder; }
   std::size_t room() const override;

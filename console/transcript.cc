@@ -14,7 +14,7 @@ namespace oob::console {
 namespace {
 
 constexpr base::milliseconds kSilence{250};      // what comes after it begins a burst, and gets a stamp
-constexpr base::milliseconds kStampEvery{1000};  // while output flows
+constexpr base::milliseconds kStampAfter{1000};  // while output flows
 constexpr base::milliseconds kRetryEvery{1000};  // of transcripts that could not be written
 constexpr std::size_t kHeadroom = 256 * 1024;    // crowded() warns so much before the bound
 constexpr std::size_t kMostMarks = 256;          // of one transcript, not yet handed over
@@ -372,7 +372,7 @@ void Transcript::append(base::Bytes bytes) {
   auto silence = now - state.last_append;
   state.last_append = now;
   std::size_t taken = std::min(bytes.size(), Archive::kMostHeld - std::min(Archive::kMostHeld, archive.held));
-  if (taken > 0 && (silence >= kSilence || now - state.last_stamp >= kStampEvery || !state.stamped)) {
+  if (taken > 0 && (silence >= kSilence || now - state.last_stamp >= kStampAfter || !state.stamped)) {
     state.last_stamp = now;
     state.stamped = true;
     mark("at", silence >= kSilence ? silence_text(micros(silence)) : std::string());

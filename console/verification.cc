@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "console/core.h"
+#include "console/history.h"
 
 namespace oob::console {
 
@@ -42,6 +43,7 @@ void Verifications::begin(Core& core) {
   run_ = std::make_shared<Run>();
   run_->options.state = core.state;
   run_->options.daemon = true;
+  if (core.history) run_->options.snapshots = core.history->to_verify();
   if (const auto& note = core.journal.checkpoint()) run_->options.anchor_text = note->text();
   if (Result<auth::NoteKey> key = auth::NoteKey::parse(core.journal.vkey()))
     run_->options.keys.push_back(*key);

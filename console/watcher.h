@@ -17,6 +17,7 @@ class Watcher {
   virtual void writable() {}                     // Writer::write() may take more now
   virtual void gone(
       const std::string& why) = 0;  // the console is being removed; it must not be called any more
+  virtual bool is_person() const { return false; }  // who sees what the console says, and answers for it
 };
 
 }  // namespace oob::console

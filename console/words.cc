@@ -96,6 +96,15 @@ std::string_view rest_after(std::string_view line, unsigned words) {
   return line.substr(at);
 }
 
+bool is_quoted_whole(std::string_view line) {
+  while (!line.empty() && blank(line.front())) line.remove_prefix(1);
+  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  if (line.empty() || (line[0] != '\'' && line[0] != '"')) return false;
+  std::size_t at = 1;
+  while (at < line.size() && line[at] != line[0]) at += line[0] == '"' && line[at] == '\\' ? 2 : 1;
+  return at + 1 == line.size() && std::any_of(line.begin(), line.end(), blank);
+}
+
 std::string_view only_nearest(std::string_view word, const std::vector<std::string_view>& known) {
   std::string_view near = base::nearest(word, known);
   if (near.empty()) return near;

@@ -25,6 +25,10 @@ std::string quote_word(std::string_view word);
 // fewer words.
 std::string_view rest_after(std::string_view line, unsigned words);
 
+// Whether all of it stands in one pair of quotes with blanks inside: quoted twice, for such a command reaches
+// a device as one word, the name of no program.
+bool is_quoted_whole(std::string_view line);
+
 // The one of `known` that a mistyped `word` is nearest to, for words where a wrong guess does harm: empty
 // when none is near, and when two are as near ("of" is "on" as well as "off").
 std::string_view only_nearest(std::string_view word, const std::vector<std::string_view>& known);

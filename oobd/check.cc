@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "oobd/check_bmc.h"
+#include "oobd/check_uplink.h"
 #include "oobd/config.h"
 
 namespace oob {
@@ -14,7 +15,7 @@ std::string count(std::size_t number, std::string_view noun) {
 
 }  // namespace
 
-int run_check(const std::string& file, bool bmcs) {
+int run_check(const std::string& file, bool bmcs, bool uplinks) {
   ConfigOutcome outcome = read_config(file);
   std::string out;
   for (const ConfigFault& fault : outcome.faults) out += fault.text() + "\n";
@@ -26,7 +27,9 @@ int run_check(const std::string& file, bool bmcs) {
   std::fputs(out.c_str(), stdout);
   std::fflush(stdout);
   if (!outcome.config) return static_cast<int>(base::Fault::config);
-  return bmcs ? run_check_bmc(*outcome.config) : 0;
+  int status = bmcs ? run_check_bmc(*outcome.config) : 0;
+  int routing = uplinks ? run_check_uplink(*outcome.config) : 0;
+  return status != 0 ? status : routing;
 }
 
 }  // namespace oob

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include "auth/policy.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "recipe/recipe.h"
 
 namespace oob {
 
@@ -60,6 +62,23 @@ struct DeviceConfig {
   bool is_protected = false;  // power only by name
   bool carries_oob = false;   // it powers or carries this board's own uplink
   bool record_input = false;  // recordings of it have what was typed
+  // How oobd logs in by the model's recipe; absolute paths. Empty: not given.
+  struct Login {
+    std::string user, password_file, enable_file;
+    bool operator==(const Login&) const = default;
+  };
+  Login login{};
+  std::vector<std::string> fetch{};  // files of its snapshots besides the recipe's: shell patterns, absolute
+  // Its SSH server on the management network, for pulls while that is there. Empty host: not given.
+  struct InBand {
+    std::string host;                           // numeric, with its port: "192.0.2.1:22"
+    std::string host_key;                       // "ssh-ed25519 AAAA…" as in known_hosts, or "SHA256:…"
+    std::string user, password_file, key_file;  // absolute paths; one of the files
+    bool operator==(const InBand&) const = default;
+  };
+  InBand ssh{};
+  bool guard_power = false;           // a guard may reset it
+  std::vector<std::string> alarms{};  // RE2: lines of its console that are an event, the recipe's too
   bool operator==(const DeviceConfig&) const = default;
 };
 
@@ -119,6 +138,66 @@ struct SyslogConfig {
   bool operator==(const SyslogConfig&) const = default;
 };
 
+// [snapshot]: configurations that are pulled by the clock, and where recipes of one's own are.
+struct SnapshotConfig {
+  base::Micros every = 0;   // 0: only on demand
+  base::Micros spread = 0;  // the devices' turns are spread over so long
+  std::string recipes;      // absolute path of a folder with NAME.recipe files; empty: none
+  bool operator==(const SnapshotConfig&) const = default;
+};
+
+// [uplink.NAME]: one way from this board to the outside.
+struct UplinkConfig {
+  std::string interface;  // "lte0"; need not exist now
+  std::vector<std::string>
+      listen;  // numeric with their ports; bound to the interface. Empty: it can't be dialled
+  std::vector<std::string> probe;  // "tcp:192.0.2.1:443", "icmp:192.0.2.1"; empty: as good as its interface
+  bool metered = false;            // each byte costs: probed seldom, the way out only where there is no other
+  bool operator==(const UplinkConfig&) const = default;
+};
+
+// [callhome.NAME]: a bastion to which this board keeps an SSH connection, for people to come back by.
+struct CallHomeConfig {
+  std::string bastion;   // numeric with its port: "192.0.2.7:22"
+  std::string user;      // there
+  std::string key_file;  // absolute path; the private key for it
+  std::string host_key;  // pinned: "ssh-ed25519 AAAA…"
+  std::string socket;    // absolute path of the Unix socket that appears on the bastion
+  bool operator==(const CallHomeConfig&) const = default;
+};
+
+// [watch.NAME]: a BGP peering, as the board sees it.
+struct WatchConfig {
+  // By the console of a router ...
+  std::string device;     // empty: not by a console
+  std::string daemon;     // "bird", "frr", "openbgpd": whose answer is understood
+  std::string neighbour;  // the protocol's name in BIRD, the peer's address in the others
+  std::string command;    // what is asked there; empty: the daemon's own
+  // ... or by whether addresses beyond it answer through one interface.
+  std::vector<std::string> probe;  // as in UplinkConfig; all of them silent: lost
+  std::string interface;
+  base::Micros every = 60'000'000;
+  bool operator==(const WatchConfig&) const = default;
+};
+
+// [notify.NAME]: who hears of what happens.
+struct NotifyConfig {
+  std::vector<std::string> events;   // names of journal events, or globs of them: "line.*"
+  std::vector<std::string> devices;  // globs; of events about a device only those of these
+  std::vector<std::string> program;  // what is run, and its arguments; one JSON object on its stdin
+  std::string post;                  // "https://192.0.2.1/hook": where that is posted to. One of the two
+  std::string ca;                    // absolute path: certificates (PEM) to trust instead of the system's
+  std::string token_file;            // absolute path: sent as "Authorization: Bearer …"; empty: none
+  std::uint32_t most = 30;           // an hour; what is beyond comes together in one
+  bool operator==(const NotifyConfig&) const = default;
+};
+
+// [drill]
+struct DrillConfig {
+  base::Micros every = 0;  // 0: only on demand
+  bool operator==(const DrillConfig&) const = default;
+};
+
 // The whole configuration, checked; paths are absolute.
 struct Config {
   std::vector<std::string> listen;
@@ -136,6 +215,13 @@ struct Config {
   LimitsConfig limits;
   AuditConfig audit;
   std::optional<SyslogConfig> syslog;
+  SnapshotConfig snapshot;
+  std::map<std::string, UplinkConfig> uplinks;
+  std::map<std::string, CallHomeConfig> call_homes;
+  std::map<std::string, WatchConfig> watches;
+  std::map<std::string, NotifyConfig> notifies;
+  DrillConfig drill;
+  std::shared_ptr<const recipe::Book> recipes;  // never null
   std::map<std::string, UserConfig> users;
   std::map<std::string, auth::Role> roles;
   std::map<std::string, BmcConfig> bmcs;

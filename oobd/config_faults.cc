@@ -37,6 +37,7 @@ std::string_view wanted(Wants wants) {
     case Wants::truth:
       return "true or false";
     case Wants::texts:
+    case Wants::words:
       return "a list of texts, [\"…\"]";
     case Wants::integers:
       return "a list of whole numbers";
@@ -57,6 +58,7 @@ bool fits(Wants wants, const Node& node) {
     case Wants::truth:
       return node.kind == Node::Kind::truth;
     case Wants::texts:
+    case Wants::words:
     case Wants::integers:
       return node.kind == Node::Kind::array;
     case Wants::size:
@@ -121,7 +123,7 @@ void ConfigFaults::check_value(const Key& key, const Member& member) {
       if (item.kind != Node::Kind::integer)
         add(item.place, base::str("'", key.name, "' must hold whole numbers, not ", kind_of(item)));
   }
-  if (key.wants != Wants::texts) return;
+  if (key.wants != Wants::texts && key.wants != Wants::words) return;
   if (value.items.empty()) add(value.place, base::str("'", key.name, "' is an empty list"));
   std::set<std::string_view> seen;
   for (const Node& item : value.items) {
@@ -130,7 +132,7 @@ void ConfigFaults::check_value(const Key& key, const Member& member) {
       continue;
     }
     check_text(key.name, item);
-    if (!seen.insert(item.text).second) {
+    if (!seen.insert(item.text).second && key.wants == Wants::texts) {
       add(item.place, base::str("'", key.name, "' has ", in_quotes(item.text), " twice"));
     }
   }

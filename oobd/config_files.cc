@@ -1,5 +1,10 @@
 #include "oobd/config_files.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -24,6 +29,16 @@ base::Result<std::string> DiskFiles::read_secret(const std::string& path) {
   return file->read();
 }
 
+base::Result<std::vector<std::string>> DiskFiles::names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error), end;
+  for (; !error && entry != end; entry.increment(error)) names.push_back(entry->path().filename().string());
+  if (error) return base::fail(base::Fault::config, base::str(folder, ": ", error.message()));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 std::string DiskFiles::real(const std::string& path) {
   std::error_code error;
   std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
@@ -38,6 +53,19 @@ std::string DiskFiles::state_fault(const std::string& path) {
   constexpr auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
   if ((found.permissions() & others) != std::filesystem::perms::none)
     return base::str("lets others in; cure: chmod 700 ", base::printable(path));
+  return {};
+}
+
+std::string DiskFiles::program_fault(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) < 0) return base::system_error("can't be run", errno).what;
+  if (!S_ISREG(status.st_mode)) return "is not a file";
+  if (::access(path.c_str(), X_OK) < 0)
+    return base::str("is not executable; cure: chmod 755 ", base::printable(path));
+  if (status.st_mode & 022)
+    return base::str("others may write to it; cure: chmod 755 ", base::printable(path));
+  if (status.st_uid != 0 && status.st_uid != ::geteuid())
+    return "belongs to neither root nor oobd's own user";
   return {};
 }
 

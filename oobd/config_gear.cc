@@ -108,11 +108,10 @@ void ConfigReader::read_device(const Member& device) {
     config.carries_oob = true;
   }
   if (const Node* model = text(table, "model")) {
-    if (std::find(kModels.begin(), kModels.end(), model->text) == kModels.end()) {
-      faults_.add(model->place, base::str("no model ", in_quotes(model->text), hint(model->text, kModels)));
-    }
+    check_model(*model);
     config.model = model->text;
   }
+  read_way_in(table, config);
   config_.devices[device.key] = std::move(config);
 }
 

@@ -39,20 +39,27 @@ ConfigOutcome ConfigReader::read(std::string_view text) {
   if (get(tree.root, "limits", Node::Kind::table)) read_limits(*tree.root.member("limits"));
   if (get(tree.root, "audit", Node::Kind::table)) read_audit(*tree.root.member("audit"));
   if (get(tree.root, "syslog", Node::Kind::table)) read_syslog(*tree.root.member("syslog"));
+  if (get(tree.root, "snapshot", Node::Kind::table)) read_snapshot(*tree.root.member("snapshot"));
+  read_recipes(tree.root);
   for (const Member* user : tables(tree.root, "user")) read_user(*user);
   for (const Member* role : tables(tree.root, "role")) read_role(*role);
   for (const Member* user : tables(tree.root, "user")) check_second_factor(*user);
   for (const Member* bmc : tables(tree.root, "bmc")) read_bmc(*bmc);
   for (const Member* device : tables(tree.root, "device")) read_device(*device);
+  for (const Member* uplink : tables(tree.root, "uplink")) read_uplink(*uplink);
+  for (const Member* call_home : tables(tree.root, "callhome")) read_call_home(*call_home);
+  for (const Member* watch : tables(tree.root, "watch")) read_watch(*watch);
+  for (const Member* notify : tables(tree.root, "notify")) read_notify(*notify);
+  if (get(tree.root, "drill", Node::Kind::table)) read_drill(*tree.root.member("drill"));
 
   outcome.faults = faults_.take();
   if (outcome.faults.empty()) outcome.config = std::move(config_);
   return outcome;
 }
 
-// Below user, role, bmc and device every key is a name, and behind it is a table.
+// Below these every key is a name, and behind it is a table.
 void ConfigReader::check_named(const Node& root) {
-  for (std::string_view key : {"user", "role", "bmc", "device"}) {
+  for (std::string_view key : {"user", "role", "bmc", "device", "uplink", "callhome", "watch", "notify"}) {
     const Node* all = get(root, key, Node::Kind::table);
     if (!all) continue;
     for (const Member& member : all->members) {
@@ -67,7 +74,8 @@ void ConfigReader::read_server(const Member& server) {
   const Node& table = server.value;
   faults_.check_table(table, table.place, kServer, "[server]");
   for (const Node* address : texts(table, "listen")) {
-    if (faults_.check(address->place, check_listen(address->text))) config_.listen.push_back(address->text);
+    if (faults_.check(address->place, check_server_listen(address->text)))
+      config_.listen.push_back(address->text);
   }
   if (const Node* state = text(table, "state")) {
     config_.state = path(*state);

@@ -34,6 +34,20 @@ class ConfigReader {
   void read_keep(const Node& table, std::string_view key, base::Micros& keep);
   void read_levels(const Node& audit);
   void read_syslog(const Member& syslog);
+  void read_snapshot(const Member& snapshot);
+  // What [snapshot] recipes names, and what is part of the program; before any device.
+  void read_recipes(const Node& root);
+  recipe::Book::Recipes read_own_recipes(const Node& folder);
+  void check_model(const Node& model);
+  // Each in the source that bears its name.
+  void read_uplink(const Member& uplink);
+  void read_call_home(const Member& call_home);
+  void read_watch(const Member& watch);  // after the devices
+  void read_notify(const Member& notify);
+  void read_notify_program(const Node& table, NotifyConfig& config);
+  void read_notify_post(const Node& table, NotifyConfig& config);
+  void read_drill(const Member& drill);
+  void read_alarms(const Node& device, DeviceConfig& config);
   void read_user(const Member& user);
   void check_second_factor(const Member& user);
   void read_role_terms(const Node& role, auth::Role& config);
@@ -41,6 +55,12 @@ class ConfigReader {
   void read_role(const Member& role);
   void read_bmc(const Member& bmc);
   void read_device(const Member& device);
+  void read_way_in(const Node& device, DeviceConfig& config);
+  void read_login(const Node& login, DeviceConfig::Login& config);
+  void read_fetch(const Node& device, DeviceConfig& config);
+  void read_ssh(const Node& ssh, DeviceConfig::InBand& config);
+  std::string read_typed_user(const Node& value);
+  std::string read_typed_secret(const Node& value, std::string_view key);
   void read_line(const Member& line, const std::string& device, LineConfig& config);
   void read_terms(const Node& line, std::optional<unsigned>& baud, std::string& format, std::string& flow);
   void read_keys(const Node& value, const std::string& path);
@@ -79,6 +99,7 @@ class ConfigReader {
   // Names that are there, even if what is behind them is at fault.
   std::set<std::string> roles_, bmcs_;
   std::set<std::string> keys_read_;
+  std::set<std::string> own_with_faults_;                  // recipes of one's own
   std::map<std::string, std::string> serial_of_, sol_of_;  // who has the path, the BMC's SOL: a device
 };
 

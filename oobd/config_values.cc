@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "oobd/config_words.h"
+#include "oobd/listeners.h"
 
 namespace oob {
 namespace {
@@ -184,6 +185,15 @@ base::Result<> check_listen(std::string_view text) {
   auto port = check_port(rest.substr(1), 0);
   if (!port) return base::wrap(in_quotes(text), port.error());
   return {};
+}
+
+base::Result<> check_server_listen(std::string_view text) {
+  if (!is_unix(text)) return check_listen(text);
+  std::string path(text.substr(kUnixPrefix.size()));
+  if (path.size() < 2 || path[0] != '/' || path.back() == '/' || path.find('\0') != std::string::npos)
+    return bad(base::str(in_quotes(text),
+                         " has no absolute path behind 'unix:', like \"unix:/run/oobd/onion.sock\""));
+  return check_socket_path(path);
 }
 
 base::Result<> check_bmc_host(std::string_view text) {

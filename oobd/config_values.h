@@ -37,6 +37,8 @@ base::Result<std::size_t> check_scrollback(std::int64_t bytes);
 
 // "192.0.2.1:2222" or "[2001:db8::1]:2222"; port 0 lets the system choose.
 base::Result<> check_listen(std::string_view text);
+// The same, or a Unix socket by its absolute path: "unix:/run/oobd/onion.sock".
+base::Result<> check_server_listen(std::string_view text);
 // "192.0.2.21", "[2001:db8::21]", each with or without ":PORT".
 base::Result<> check_bmc_host(std::string_view text);
 // "192.0.2.50", "[2001:db8::50]", each with or without ":PORT"; what is given back has its port.

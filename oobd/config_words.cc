@@ -4,9 +4,11 @@ namespace oob {
 namespace {
 
 constexpr Key kTopKeys[] = {
-    {"server", Wants::table, true}, {"limits", Wants::table, false}, {"user", Wants::table, false},
-    {"role", Wants::table, false},  {"bmc", Wants::table, false},    {"device", Wants::table, false},
-    {"audit", Wants::table, false}, {"syslog", Wants::table, false},
+    {"server", Wants::table, true},  {"limits", Wants::table, false},   {"user", Wants::table, false},
+    {"role", Wants::table, false},   {"bmc", Wants::table, false},      {"device", Wants::table, false},
+    {"audit", Wants::table, false},  {"syslog", Wants::table, false},   {"snapshot", Wants::table, false},
+    {"uplink", Wants::table, false}, {"callhome", Wants::table, false}, {"watch", Wants::table, false},
+    {"notify", Wants::table, false}, {"drill", Wants::table, false},
 };
 constexpr Key kServerKeys[] = {
     {"listen", Wants::texts, true},
@@ -38,6 +40,8 @@ constexpr Key kSyslogKeys[] = {
     {"server", Wants::text, true},       {"ca", Wants::text, true},   {"name", Wants::text, true},
     {"certificate", Wants::text, false}, {"key", Wants::text, false},
 };
+constexpr Key kSnapshotKeys[] = {
+    {"every", Wants::text, false}, {"spread", Wants::text, false}, {"recipes", Wants::text, false}};
 constexpr Key kUserKeys[] = {
     {"keys", Wants::text, false}, {"roles", Wants::texts, true}, {"totp_file", Wants::text, false}};
 constexpr Key kRoleKeys[] = {
@@ -60,6 +64,9 @@ constexpr Key kDeviceKeys[] = {
     {"line", Wants::table, true},    {"power", Wants::table, false},
     {"model", Wants::text, false},   {"protected", Wants::truth, false},
     {"carries", Wants::text, false}, {"record_input", Wants::truth, false},
+    {"login", Wants::table, false},  {"fetch", Wants::texts, false},
+    {"ssh", Wants::table, false},    {"guard_power", Wants::truth, false},
+    {"alarms", Wants::texts, false},
 };
 constexpr Key kLineKeys[] = {
     {"serial", Wants::text, false},        {"tcp", Wants::text, false},
@@ -70,9 +77,38 @@ constexpr Key kLineKeys[] = {
     {"retries", Wants::integer, false},    {"retry_interval", Wants::integer, false},
 };
 constexpr Key kPowerKeys[] = {{"bmc", Wants::text, true}};
+constexpr Key kLoginKeys[] = {
+    {"user", Wants::text, false},
+    {"password_file", Wants::text, false},
+    {"enable_file", Wants::text, false},
+};
+constexpr Key kSshKeys[] = {
+    {"host", Wants::text, true},           {"host_key", Wants::text, true},  {"user", Wants::text, true},
+    {"password_file", Wants::text, false}, {"key_file", Wants::text, false},
+};
 
-constexpr std::string_view kModelNames[] = {"freebsd", "pfsense", "opnsense", "linux", "vyos",
-                                            "ios",     "junos",   "routeros", "eos"};
+constexpr Key kUplinkKeys[] = {
+    {"interface", Wants::text, true},
+    {"listen", Wants::texts, false},
+    {"probe", Wants::texts, false},
+    {"metered", Wants::truth, false},
+};
+constexpr Key kCallHomeKeys[] = {
+    {"bastion", Wants::text, true},  {"user", Wants::text, true},   {"key_file", Wants::text, true},
+    {"host_key", Wants::text, true}, {"socket", Wants::text, true},
+};
+constexpr Key kWatchKeys[] = {
+    {"device", Wants::text, false},  {"daemon", Wants::text, false}, {"neighbour", Wants::text, false},
+    {"command", Wants::text, false}, {"probe", Wants::texts, false}, {"interface", Wants::text, false},
+    {"every", Wants::text, false},
+};
+constexpr Key kNotifyKeys[] = {
+    {"events", Wants::texts, true},  {"devices", Wants::texts, false}, {"program", Wants::words, false},
+    {"post", Wants::text, false},    {"ca", Wants::text, false},       {"token_file", Wants::text, false},
+    {"most", Wants::integer, false},
+};
+constexpr Key kDrillKeys[] = {{"every", Wants::text, true}};
+
 constexpr std::string_view kPrivilegeNames[] = {"user", "operator", "admin"};
 constexpr std::string_view kLineKindNames[] = {"serial", "tcp", "telnet", "unix", "sol"};
 
@@ -83,19 +119,27 @@ const Section kServer{"server", kServerKeys};
 const Section kLimits{"limits", kLimitsKeys};
 const Section kAudit{"audit", kAuditKeys};
 const Section kSyslog{"syslog", kSyslogKeys};
+const Section kSnapshot{"snapshot", kSnapshotKeys};
 const Section kUser{"user.NAME", kUserKeys};
 const Section kRole{"role.NAME", kRoleKeys};
 const Section kBmc{"bmc.NAME", kBmcKeys};
 const Section kDevice{"device.NAME", kDeviceKeys};
 const Section kLine{"device.NAME.line", kLineKeys};
 const Section kPower{"device.NAME.power", kPowerKeys};
+const Section kLogin{"device.NAME.login", kLoginKeys};
+const Section kSsh{"device.NAME.ssh", kSshKeys};
+const Section kUplink{"uplink.NAME", kUplinkKeys};
+const Section kCallHome{"callhome.NAME", kCallHomeKeys};
+const Section kWatch{"watch.NAME", kWatchKeys};
+const Section kNotify{"notify.NAME", kNotifyKeys};
+const Section kDrill{"drill", kDrillKeys};
 
 namespace {
-constexpr const Section* kAll[] = {&kTop,  &kServer, &kLimits, &kAudit, &kSyslog, &kUser,
-                                   &kRole, &kBmc,    &kDevice, &kLine,  &kPower};
+constexpr const Section* kAll[] = {&kTop,    &kServer,   &kLimits, &kAudit,  &kSyslog, &kSnapshot, &kUser,
+                                   &kRole,   &kBmc,      &kDevice, &kLine,   &kPower,  &kLogin,    &kSsh,
+                                   &kUplink, &kCallHome, &kWatch,  &kNotify, &kDrill};
 }
 const std::span<const Section* const> kSections = kAll;
-const std::span<const std::string_view> kModels = kModelNames;
 const std::span<const std::string_view> kLineKinds = kLineKindNames;
 const std::span<const std::string_view> kPrivileges = kPrivilegeNames;
 
@@ -116,6 +160,8 @@ const std::vector<std::string>& reserved_words() {
       "sel",
       "snapshot",
       "snapshots",
+      "guard",
+      "drill",
       "show",
       "diff",
       "sessions",

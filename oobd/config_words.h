@@ -9,7 +9,8 @@ namespace oob {
 
 // Every word of the configuration, so that the reader, its hints and the test of docs/configuration.md look
 // at one list.
-enum class Wants { text, integer, truth, texts, integers, size, table };
+// `words` are texts that may come twice.
+enum class Wants { text, integer, truth, texts, words, integers, size, table };
 
 struct Key {
   std::string_view name;
@@ -28,15 +29,22 @@ extern const Section kServer;
 extern const Section kLimits;
 extern const Section kAudit;
 extern const Section kSyslog;
+extern const Section kSnapshot;
 extern const Section kUser;
 extern const Section kRole;
 extern const Section kBmc;
 extern const Section kDevice;
 extern const Section kLine;
 extern const Section kPower;
+extern const Section kLogin;
+extern const Section kSsh;
+extern const Section kUplink;
+extern const Section kCallHome;
+extern const Section kWatch;
+extern const Section kNotify;
+extern const Section kDrill;
 extern const std::span<const Section* const> kSections;  // all of them
 
-extern const std::span<const std::string_view> kModels;      // that a device may have
 extern const std::span<const std::string_view> kLineKinds;   // of which a line has exactly one
 extern const std::span<const std::string_view> kPrivileges;  // that a BMC's session may have
 

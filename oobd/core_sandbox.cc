@@ -10,6 +10,9 @@
 #include <system_error>
 #include <utility>
 
+#include "console/upload_pack.h"
+#include "oobd/gates.h"
+#include "oobd/listeners.h"
 #include "oobd/self_path.h"
 
 namespace oob {
@@ -35,6 +38,16 @@ void add_file(LandlockTerms& terms, const std::string& path) {
     std::string folder = files::path(name).parent_path().string();
     if (folder != "/") terms.places.push_back({folder, Access::read});
   }
+}
+
+// It is opened again where a front has shut it down, and removed at the end. Where its folder is not there
+// yet, what is above it would be too much to remove files in.
+void add_socket(LandlockTerms& terms, const std::string& path) {
+  files::path folder = files::path(path).parent_path();
+  std::error_code error;
+  const bool there = files::exists(folder, error);
+  while (!files::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  if (folder != "/") terms.places.push_back({folder.string(), there ? Access::sockets : Access::new_sockets});
 }
 
 // The folder, and those on other disks that symlinks in it name.
@@ -83,9 +96,29 @@ void add_system(LandlockTerms& terms) {
     if (files::exists(path, error))
       terms.places.push_back({files::path(real(path)).parent_path().string(), Access::run});
   }
+  for (const char* git : console::git_programs()) terms.places.push_back({git, Access::run});
+}
+
+// What the C library reads to look a name up. In any case: a reload may bring the first name.
+void add_resolver(LandlockTerms& terms) {
+  for (const char* path : {"/etc/hosts", "/etc/gai.conf", "/etc/host.conf"})
+    terms.places.push_back({path, Access::read});
+  for (std::string& path : resolver_places("/etc/resolv.conf"))
+    terms.places.push_back({std::move(path), Access::read});
 }
 
 }  // namespace
+
+std::vector<std::string> resolver_places(const std::string& path) {
+  std::vector<std::string> places = {path};
+  std::error_code error;
+  files::path folder = files::path(real(path)).parent_path();
+  // "/run/NetworkManager", but not all of "/run", and not where the link itself is, among much else.
+  bool has_own = folder.parent_path() != "/";
+  if (files::is_symlink(path, error) && has_own && folder != real(files::path(path).parent_path().string()))
+    places.push_back(folder.string());
+  return places;
+}
 
 LandlockTerms core_terms(const Config& config, const std::string& config_file,
                          std::vector<std::uint16_t> ports) {
@@ -94,14 +127,25 @@ LandlockTerms core_terms(const Config& config, const std::string& config_file,
   terms.connect_tcp = true;
   terms.reach_out = true;  // the service manager, and lines that are abstract Unix sockets
   add_system(terms);
+  add_resolver(terms);
   add_state(terms, config.state);
   add_file(terms, config_file);
+  for (const std::string& address : config.listen)
+    if (is_unix(address)) add_socket(terms, address.substr(kUnixPrefix.size()));
+  if (std::string homes = service_homes(); !homes.empty())
+    terms.places.push_back({std::move(homes), Access::sockets});
   add_file(terms, config.user_ca);
   add_file(terms, config.revoked_keys);
+  if (!config.snapshot.recipes.empty()) terms.places.push_back({real(config.snapshot.recipes), Access::read});
   if (config.syslog) {
     for (const std::string* file : {&config.syslog->ca, &config.syslog->certificate, &config.syslog->key})
       add_file(terms, *file);
   }
+  for (const auto& [name, notify] : config.notifies) {
+    add_file(terms, notify.ca);
+    add_file(terms, notify.token_file);
+  }
+  for (const auto& [name, bastion] : config.call_homes) add_file(terms, bastion.key_file);
   for (const auto& [name, user] : config.users) {
     add_file(terms, user.keys);
     add_file(terms, user.totp_file);
@@ -111,6 +155,9 @@ LandlockTerms core_terms(const Config& config, const std::string& config_file,
     add_file(terms, bmc.kg_file);
   }
   for (const auto& [name, device] : config.devices) {
+    for (const std::string* file : {&device.login.password_file, &device.login.enable_file,
+                                    &device.ssh.password_file, &device.ssh.key_file})
+      add_file(terms, *file);
     const auto* serial = std::get_if<SerialLine>(&device.line);
     if (serial && !real(serial->path).starts_with("/dev/"))  // a pty of a container
       terms.places.push_back({files::path(real(serial->path)).parent_path().string(), Access::devices});

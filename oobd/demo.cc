@@ -82,7 +82,8 @@ Result<std::string> furnish(const std::string& directory, unsigned port, const D
                       // The gear of the demo are children of this process, and would be confined with it.
                       "sandbox = false\n\n"
                       "[user.demo]\nkeys  = \"authorized_keys\"\nroles = [\"operator\"]\n\n"
-                      "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"power\", \"admin\"]\n\n"
+                      "[role.operator]\non  = [\"*\"]\nmay = [\"watch\", \"write\", \"power\", \"snapshot\", "
+                      "\"forward\", \"audit\", \"admin\"]\n\n"
                       "[device.edge1]   # a login shell of this machine\n"
                       "line  = { serial = \"",
                       edge.port(),
@@ -107,10 +108,13 @@ void say_how(const std::string& directory, const Server& server, const std::stri
   std::string about =
       relay.empty()
           ? "relay1 is a virtual machine with a BMC, switched off: 'power relay1 on', and watch it\n"
-            "boot on its console (root, labpw); 'sensors relay1', 'sel relay1' ask the BMC."
+            "boot on its console (root, labpw); 'sensors relay1', 'sel relay1' ask the BMC; once it is up,\n"
+            "'run relay1 -- ps' and 'snapshot relay1' go over that console."
           : str("relay1, a virtual machine with a BMC, is left out: ", relay, ".");
   std::printf(
-      "\nedge1 is a login shell of this machine, board is what it says by itself.\n%s\n"
+      "\nedge1 is a login shell of this machine ('snapshot edge1' pulls its configuration), board is what "
+      "it\n"
+      "says by itself. %s\n"
       "In another terminal:\n\n"
       "  %s\n\nStraight to a console: add -t before and edge1 after. ^Ec . leaves it, ^Ec ? helps.\n"
       "Everything is below %s. Ctrl-C here ends the demo.\n\n",

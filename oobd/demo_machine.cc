@@ -3,15 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
+#include "base/whole_file.h"
 #include "oobd/child.h"
 #include "oobd/self_path.h"
 
@@ -109,18 +108,18 @@ Result<> DemoMachine::start() {
 }
 
 Result<std::string> DemoMachine::configuration(const std::string& name) const {
-  std::string file = folder_ + ".password";
-  std::ofstream secret(file, std::ios::trunc);
-  ::chmod(file.c_str(), 0600);
-  secret << password_ << "\n";
-  secret.close();
-  if (!secret) return base::system_error(file);
+  // Of the BMC, and of root on the machine (etc/demo/image).
+  const std::string file = folder_ + ".password", login = folder_ + ".login";
+  Result<> written = base::write_whole(file, password_ + "\n", 0600);
+  if (written) written = base::write_whole(login, "labpw\n", 0600);
+  if (!written) return written.error();
   // The simulator has no suite 17.
   return str("\n[bmc.", name, "]\nhost          = \"", address_, "\"\nuser          = \"", user_,
              "\"\npassword_file = \"", fs::path(file).filename().string(),
              "\"\ncipher_suite  = 3\n\n[device.", name,
              "]   # a virtual machine behind a BMC\nline  = { sol = \"", name, "\" }\npower = { bmc = \"",
-             name, "\" }\n");
+             name, "\" }\nmodel = \"linux\"\nlogin = { user = \"root\", password_file = \"",
+             fs::path(login).filename().string(), "\" }\n");
 }
 
 }  // namespace oob

@@ -131,6 +131,13 @@ void Door::ready(const base::wire::Ready& ready) {
 
 // Whoever is in by a user or key that is gone, is out. What has only run out since the login stays in, as
 // with sshd: the night may be longer than a certificate.
+std::vector<std::uint64_t> Door::come_by(const std::string& peer) const {
+  std::vector<std::uint64_t> found;
+  for (const auto& [number, connection] : connections_)
+    if (base::source_of(connection.asked.peer) == base::source_of(peer)) found.push_back(number);
+  return found;
+}
+
 void Door::end_lost_rights() {
   std::vector<std::uint64_t> lost;
   for (auto& [number, connection] : connections_) {
@@ -316,6 +323,7 @@ void Door::logged_in(std::uint64_t number, Connection& connection) {
   }
   core_.journal.note(std::move(entry));
   std::string source = base::source_of(ask.peer);
+  if (base::is_onion(source)) return;  // somebody else's tomorrow
   good_sources_.note(connection.who.user, connection.who.key, source, base::wall_now());
   front_->add_good_source(source);
 }

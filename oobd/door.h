@@ -35,11 +35,20 @@ class Door {
   // Starts the front, with the private keys of this host; `ready` runs each time that it serves.
   void open(std::vector<std::string> host_keys, std::vector<FrontProcess::Gate> gates,
             std::function<void()> ready);
+  // While the front is open: see FrontProcess.
+  void listen(FrontProcess::Gate gate) {
+    if (front_) front_->listen(std::move(gate));
+  }
+  void deafen(const std::string& address) {
+    if (front_) front_->deafen(address);
+  }
   // Ends the front, and with it everybody's connection.
   void close();
   void child_ended() {
     if (front_) front_->child_ended();
   }
+  // Those who are in, or await their code, from the same source as `peer`.
+  std::vector<std::uint64_t> come_by(const std::string& peer) const;
   // Whoever is in by a user or key that is gone, is out.
   void end_lost_rights();
 

@@ -103,14 +103,34 @@ void FrontProcess::start() {
 // One that the last front has shut down would leave the door closed for this one as well.
 void FrontProcess::open_gates() {
   for (const Gate& gate : gates_) {
-    Result<bool> again = listen_again(gate.fd, gate.address);
+    Result<bool> again = listen_again(gate.fd, gate.address, gate.way);
     if (!again) {
       base::log(str("front: shut down, and not to be opened again: ", again.error().what));
       continue;  // tried again at the next start
     }
     if (*again) base::log(str("front: ", gate.address, " was shut down, and is opened again"));
-    queue({base::wire::packet(Control::listen, base::wire::Listen{gate.address}.encode()), gate.fd});
+    hand_over(gate);
   }
+}
+
+void FrontProcess::hand_over(const Gate& gate) {
+  const base::wire::Listen listen{gate.address, gate.way, gate.bastion};
+  queue({base::wire::packet(Control::listen, listen.encode()), gate.fd});
+}
+
+void FrontProcess::listen(Gate gate) {
+  gates_.push_back(std::move(gate));
+  if (control_) hand_over(gates_.back());
+}
+
+void FrontProcess::deafen(const std::string& address) {
+  for (const Gate& gate : gates_) {
+    if (gate.address != address) continue;
+    // What is not sent yet would be sent with a descriptor that is another one by then.
+    std::erase_if(out_, [&](const Outgoing& message) { return message.fd == gate.fd; });
+  }
+  std::erase_if(gates_, [&](const Gate& gate) { return gate.address == address; });
+  send(Control::deafen, base::wire::Deafen{address}.encode());
 }
 
 // A process that hangs looks alive to the system.

@@ -28,6 +28,8 @@ class FrontProcess {
   struct Gate {
     int fd;  // stays open as long as this lives; becomes another socket where a front has shut it down
     std::string address;
+    base::wire::Listen::Way way = base::wire::Listen::Way::tcp;
+    std::string bastion{};  // for Way::home
   };
 
   FrontProcess(base::Loop& loop, base::wire::Setup setup, std::vector<Gate> gates, Hooks hooks);
@@ -36,6 +38,10 @@ class FrontProcess {
   FrontProcess& operator=(const FrontProcess&) = delete;
 
   void start();
+  // One listener more, for this front and those after it; and one fewer, whose connections stay. To be called
+  // before its descriptor is closed.
+  void listen(Gate gate);
+  void deafen(const std::string& address);
   // At most kMostQueued wait for a front that does not read; beyond that it is taken for hung and ended.
   void send(base::wire::Control kind, base::Bytes payload);
   // Limits and good sources, for this front and those after it; the host keys stay.
@@ -59,6 +65,7 @@ class FrontProcess {
   void queue(Outgoing message);
   void flush();
   void open_gates();
+  void hand_over(const Gate& gate);
   void readable();
   void lost(const std::string& why);
   void ask_whether_there();

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/peer_address.h"
 #include "ipmi/udp_socket.h"
+#include "oobd/self_path.h"
+#include "oobd/ssh_line.h"
 #include "serial/lines.h"
 
 namespace oob {
@@ -37,7 +39,11 @@ ipmi::Privilege privilege_named(const std::string& name) {
 
 }  // namespace
 
-Gear::Gear(Surroundings in) : in_(in), paths_(in.loop), gate_(in.loop) {}
+Gear::Gear(Surroundings in)
+    : in_(in),
+      paths_(in.loop),
+      gate_(in.loop),
+      reach_(std::make_shared<ReachProcesses>(in.loop, self_path())) {}
 
 Gear::~Gear() {
   while (!in_.inventory.all().empty())
@@ -123,6 +129,7 @@ void Gear::add_device(const std::string& name, const DeviceConfig& config) {
       name, std::make_unique<console::Console>(std::move(surroundings), name, make_line(name, config.line)));
   device.chassis = make_chassis(name, config.power_bmc);
   furnish(device, config);
+  listen_for_alarms(device, config);
   device.console->start();
 }
 
@@ -131,7 +138,21 @@ void Gear::furnish(console::Device& device, const DeviceConfig& config) {
   device.is_protected = config.is_protected;
   device.carries_oob = config.carries_oob;
   device.record_input = config.record_input;
+  device.login = {config.login.user, config.login.password_file, config.login.enable_file};
+  device.fetch = config.fetch;
+  device.guard_power = config.guard_power;
+  device.in_band = nullptr;
+  if (!config.ssh.host.empty())
+    device.in_band = [&loop = in_.loop, &blocking = in_.blocking, reach = reach_, ssh = config.ssh](
+                         bool shell) { return std::make_unique<SshLine>(loop, blocking, reach, ssh, shell); };
   device.forward = forward_of(config);
+}
+
+void Gear::listen_for_alarms(console::Device& device, const DeviceConfig& config) {
+  console::AlarmEar::Surroundings ear{
+      in_.loop, in_.journal, device.name, alarms_.of(config.alarms),
+      [console = device.console.get()](const std::string& text) { console->announce(text); }};
+  device.console->ear(std::make_unique<console::AlarmEar>(std::move(ear), console::AlarmEar::Limits{}));
 }
 
 // The BMC that powers a device is its BMC; without power, the one its console is at.
@@ -184,6 +205,7 @@ std::string Gear::change(const Config& next) {
     }
     console::Device& live = *in_.inventory.find(name);
     furnish(live, device);
+    if (was->second.alarms != device.alarms) listen_for_alarms(live, device);
     bool line = was->second.line != device.line || old.count(sol_bmc(was->second));
     bool power = was->second.power_bmc != device.power_bmc || old.count(was->second.power_bmc);
     if (power) live.chassis = make_chassis(name, device.power_bmc);

@@ -10,10 +10,12 @@
 #include "auth/journal.h"
 #include "base/disk.h"
 #include "base/loop.h"
+#include "console/alarms.h"
 #include "console/inventory.h"
 #include "ipmi/handshake_gate.h"
 #include "ipmi/station.h"
 #include "oobd/config.h"
+#include "oobd/reach_processes.h"
 #include "serial/path_watch.h"
 
 namespace oob {
@@ -47,6 +49,7 @@ class Gear {
   std::unique_ptr<console::Chassis> make_chassis(const std::string& name, const std::string& bmc);
   void add_device(const std::string& name, const DeviceConfig& config);
   void furnish(console::Device& device, const DeviceConfig& config);
+  void listen_for_alarms(console::Device& device, const DeviceConfig& config);
 
   std::optional<console::ForwardTarget> forward_of(const DeviceConfig& config) const;
 
@@ -61,6 +64,8 @@ class Gear {
   Config config_;
   serial::PathWatch paths_;
   ipmi::HandshakeGate gate_;
+  console::AlarmBook alarms_;
+  std::shared_ptr<ReachProcesses> reach_;  // lines to devices over the network have it too
   std::map<std::string, std::unique_ptr<ipmi::Station>> stations_;
 };
 

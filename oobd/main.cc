@@ -1,20 +1,27 @@
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/log.h"
 #include "console/dispatcher.h"
+#include "oobd/call_home_ssh.h"
 #include "oobd/check.h"
 #include "oobd/config.h"
 #include "oobd/core_dumps.h"
 #include "oobd/ctl.h"
 #include "oobd/demo.h"
+#include "oobd/errands.h"
+#include "oobd/onion_command.h"
+#include "oobd/recipe_command.h"
 #include "oobd/replay.h"
 #include "oobd/server.h"
 #include "oobd/verify.h"
 #include "serial/ports.h"
 #include "ssh/front.h"
+#include "ssh/reach.h"
 
 namespace {
 
@@ -22,15 +29,16 @@ using oob::base::Fault;
 using oob::base::str;
 
 constexpr int kUsage = static_cast<int>(Fault::usage);
-constexpr int kControl = 3;  // the descriptor on which the front finds the core
+constexpr int kControl = 3;  // the descriptor on which the front, reach or errands finds the core
 
 struct Program {
   const char *name, *synopsis, *help;
 };
 constexpr Program kPrograms[] = {
     {"serve", "serve [-c FILE]", "the daemon, in the foreground"},
-    {"check", "check [-c FILE] [--bmc]",
-     "reads the configuration and all it names; tells each fault. --bmc looks at every BMC as well"},
+    {"check", "check [-c FILE] [--bmc] [--uplink]",
+     "reads the configuration and all it names; tells each fault. --bmc looks at every BMC as well, "
+     "--uplink at this board's routes"},
     {"demo", "demo [--dir DIR] [--port N]",
      "a daemon with devices of this machine, and the ssh line to type"},
     {"ports", "ports [--json]", "the serial ports of this machine, as configuration ready to paste"},
@@ -40,6 +48,11 @@ constexpr Program kPrograms[] = {
      "checks the audit trail of a state directory, or of a copy: 0 whole, 1 not, 2 not to be read"},
     {"replay", "replay FILE [--speed X] [--idle S] [--from T]",
      "plays a recording in this terminal; keys: blank pauses, + - speed, . skips 10 s, q leaves"},
+    {"recipe", "recipe check FILE… | recipe test FILE --replay RECORDING",
+     "reads and proves recipes; runs one against a recording"},
+    {"onion",
+     "onion add USER [-c FILE] [--dir DIR] [--replace] | onion list [--dir DIR] | onion remove USER …",
+     "who may find the onion service that tor keeps in DIR (/var/lib/tor/oobd); shows a new key once"},
     {"help", "help [WORD]", "this, or more on one word"},
     {"--version", "--version", "what this is"},
 };
@@ -53,7 +66,7 @@ int complain(const std::string& what) {
 struct Line {
   std::string file = "/etc/oobd/oobd.toml", directory, state, key, anchor;
   unsigned port = 0;
-  bool json = false, bmc = false;
+  bool json = false, bmc = false, uplink = false;
   std::vector<std::string> words;
   std::string fault;
 };
@@ -73,6 +86,8 @@ Line parse(const std::vector<std::string>& arguments, const std::string& allowed
       line.json = true;
     } else if (is("--bmc", "b")) {
       line.bmc = true;
+    } else if (is("--uplink", "u")) {
+      line.uplink = true;
     } else if (is("-c", "c") || is("--dir", "d") || is("--port", "p") || is("--state", "s") ||
                is("--key", "k") || is("--anchor", "a")) {
       if (i + 1 == arguments.size()) {
@@ -123,8 +138,7 @@ int ctl(const Line& line) {
   return oob::run_ctl(state, line.words);
 }
 
-int help(const Line& line) {
-  std::string word = line.words.empty() ? "" : line.words[0];
+int help(const std::string& word) {
   std::string text;
   if (word.empty()) {
     text = "oobd: an out-of-band management console server\n\n";
@@ -141,19 +155,39 @@ int help(const Line& line) {
   return 0;
 }
 
+// `oobd PROGRAM … --help`. What stands behind a word of ctl is the command's.
+bool asks_for_help(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 2) return false;
+  auto is_program = [&](const Program& program) { return arguments[0] == program.name; };
+  if (std::none_of(std::begin(kPrograms), std::end(kPrograms), is_program)) return false;
+  auto last = arguments[0] == "ctl" ? arguments.begin() + 2 : arguments.end();
+  return std::any_of(arguments.begin() + 1, last,
+                     [](const std::string& word) { return word == "--help" || word == "-h"; });
+}
+
 }  // namespace
 
 int main(int count, char** values) {
   std::vector<std::string> arguments(values + (count > 0 ? 1 : 0), values + count);
   std::string what = arguments.empty() ? "" : arguments[0];
   if (what == "front" && count == 2) return oob::ssh::run_front(kControl);
+  if (what == "reach" && count == 2) return oob::ssh::run_reach(kControl);
+  if (what == "errands" && count == 3) return oob::run_errands(kControl, arguments[1]);
+  if (what == "dial") return oob::run_dial({arguments.begin() + 1, arguments.end()});
+  if (what == "pass-socket" && count == 2) return oob::run_pass_socket();
   if (what == "--version" || what == "version") {
     std::printf("%s\n", oob::version().c_str());
     return 0;
   }
+  if (asks_for_help(arguments)) return help(what);
   if (what == "replay") return oob::run_replay({arguments.begin() + 1, arguments.end()});
+  if (what == "recipe") return oob::run_recipe({arguments.begin() + 1, arguments.end()});
+  if (what == "onion") {
+    if (auto forbidden = oob::forbid_core_dumps(); !forbidden) oob::base::log(forbidden.error().what);
+    return oob::run_onion({arguments.begin() + 1, arguments.end()});
+  }
   const char* allowed = what == "serve"    ? "c"
-                        : what == "check"  ? "cb"
+                        : what == "check"  ? "cbu"
                         : what == "demo"   ? "dp"
                         : what == "ports"  ? "j"
                         : what == "ctl"    ? "cs"
@@ -166,7 +200,7 @@ int main(int count, char** values) {
   if (what == "serve" || what == "check" || what == "demo")  // they read passwords and keys
     if (auto forbidden = oob::forbid_core_dumps(); !forbidden) oob::base::log(forbidden.error().what);
   if (what == "serve") return oob::run_serve(line.file);
-  if (what == "check") return oob::run_check(line.file, line.bmc);
+  if (what == "check") return oob::run_check(line.file, line.bmc, line.uplink);
   if (what == "demo") return oob::run_demo(line.directory, line.port);
   if (what == "ports") return ports(line);
   if (what == "ctl") return ctl(line);
@@ -174,8 +208,9 @@ int main(int count, char** values) {
     if (line.words.size() != 1) return complain("verify: of which state directory? One, please");
     return oob::run_verify(line.words[0], line.key, line.anchor, line.json);
   }
-  if (what == "help" || what == "--help" || what == "-h") return help(line);
+  if (what == "help" || what == "--help" || what == "-h")
+    return help(line.words.empty() ? "" : line.words[0]);
   if (what.empty())
-    return complain("what? serve, check, demo, ports, ctl, verify, replay, help or --version");
+    return complain("what? serve, check, demo, ports, ctl, verify, replay, recipe, onion, help or --version");
   return complain("no such command: " + oob::base::printable(what, 60));
 }

@@ -29,10 +29,10 @@ using base::Micros;
 using base::Result;
 using base::str;
 
-constexpr std::size_t kBlock = 64 * 1024;
-constexpr std::size_t kMostLine = 16 << 20;  // of a file that anybody may have made
-constexpr std::size_t kWrite = 16 * 1024;    // to the terminal at once, so that keys work in between
-constexpr double kLatest = 1e9;              // seconds
+constexpr std::size_t kRead = 64 * 1024;
+constexpr std::size_t kMostFileLine = 16 << 20;  // of a file that anybody may have made
+constexpr std::size_t kWrite = 16 * 1024;        // to the terminal at once, so that keys work in between
+constexpr double kLatestMoment = 1e9;            // seconds
 
 Micros steady_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(base::Clock::now().time_since_epoch()).count();
@@ -58,10 +58,10 @@ class Lines {
       buffer_.erase(0, used_);
       used_ = 0;
       looked_ = buffer_.size();
-      if (buffer_.size() > kMostLine)
+      if (buffer_.size() > kMostFileLine)
         return fail(Fault::failed, str(path_, ": a line is longer than 16 MiB"));
-      buffer_.resize(looked_ + kBlock);
-      ssize_t got = ::read(file_.get(), buffer_.data() + looked_, kBlock);
+      buffer_.resize(looked_ + kRead);
+      ssize_t got = ::read(file_.get(), buffer_.data() + looked_, kRead);
       buffer_.resize(looked_ + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return base::system_error(path_);
@@ -109,7 +109,7 @@ class Cast {
     const json::array* event = error ? nullptr : value.if_array();
     if (!event || event->size() < 3 || !(*event)[1].is_string() || !(*event)[2].is_string()) return true;
     double seconds = (*event)[0].to_number<double>(error);
-    if (error || !(seconds >= 0 && seconds < kLatest)) return true;
+    if (error || !(seconds >= 0 && seconds < kLatestMoment)) return true;
     time_ = std::max(time_, static_cast<Micros>(seconds * 1e6));
     std::string text((*event)[2].get_string().data(), (*event)[2].get_string().size());
     const json::string& code = (*event)[1].get_string();
@@ -134,19 +134,19 @@ class Cast {
 };
 
 // This terminal in raw mode, until it goes.
-class RawTerminal {
+class PlayerTerminal {
  public:
-  RawTerminal() {
+  PlayerTerminal() {
     if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
     termios raw = before_;
     ::cfmakeraw(&raw);
     changed_ = ::tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
   }
-  ~RawTerminal() {
+  ~PlayerTerminal() {
     if (changed_) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
   }
-  RawTerminal(const RawTerminal&) = delete;
-  RawTerminal& operator=(const RawTerminal&) = delete;
+  PlayerTerminal(const PlayerTerminal&) = delete;
+  PlayerTerminal& operator=(const PlayerTerminal&) = delete;
 
  private:
   termios before_{};
@@ -196,7 +196,7 @@ Result<> play(Cast& cast, audit::PlayOptions options) {
       shown = audit::Player::Size{window.ws_col, window.ws_row};
   }
   base::Fd signals = ending_signals();
-  std::optional<RawTerminal> raw;
+  std::optional<PlayerTerminal> raw;
   if (keys) raw.emplace();
   audit::Player player(options, cast.size, shown);
   console::SafeOutput safe;

@@ -15,11 +15,18 @@
 #include "base/log.h"
 #include "base/peer_address.h"
 #include "base/unix_socket.h"
+#include "console/dialogue.h"
+#include "console/guards.h"
 #include "console/reports.h"
 #include "console/session.h"
+#include "console/visits_under_way.h"
 #include "oobd/config_hash.h"
 #include "oobd/core_sandbox.h"
+#include "oobd/drill_ground.h"
+#include "oobd/self_path.h"
+#include "snapshot/store.h"
 #include "ssh/front.h"
+#include "uplink/ways.h"
 
 namespace oob {
 
@@ -64,16 +71,29 @@ Server::Server(base::Loop& loop, std::string config_file)
       config_file_(std::move(config_file)),
       accept_pause_(loop),
       whole_again_(loop),
-      blocking_(loop) {}
+      leaving_(loop),
+      blocking_(loop),
+      uplinks_(loop, {}) {}
 
 Server::~Server() {
   if (core_) {
     for (const auto& session : core_->sessions)
       session->end("oobd is stopped", static_cast<int>(Fault::unavailable));
   }
+  call_homes_.reset();
   if (door_) door_->close();
+  if (gates_) gates_->remove_sockets();
   if (core_) {
     core_->sessions.clear();
+    drill_clock_.reset();
+    core_->drills.reset();
+    snapshot_clock_.reset();
+    watches_.reset();
+    watches_told_.reset();
+    core_->snapshots.reset();
+    core_->guards.reset();
+    core_->dialogues.reset();  // while there are consoles to say last words on, and recordings
+    if (core_->visits) core_->visits->flush();
     recordings_.reset();
     if (archive_) archive_->seal();
     core_->journal.note(auth::Entry("stop"));
@@ -81,6 +101,15 @@ Server::~Server() {
   gear_.reset();
   if (archive_) archive_->flush();
   if (local_) ::unlink(str(config_->state, kLocalSocket).c_str());
+}
+
+void Server::wind_down(std::function<void()> done) {
+  if (std::exchange(stopping_, true) || !core_ || core_->dialogues->under_way() == 0) return done();
+  snapshot_clock_.reset();
+  drill_clock_.reset();
+  if (core_->guards) core_->guards->hold();
+  leaving_.after(kLeaving, done);
+  core_->dialogues->leave_all(fail(Fault::unavailable, "oobd is stopped"), done);
 }
 
 Result<Config> Server::read() {
@@ -124,17 +153,40 @@ Result<> Server::load_host_keys() {
 }
 
 Result<> Server::listen() {
-  for (const std::string& address : config_->listen) {
-    Result<Listener> listener = listen_tcp(address);
-    if (!listener) return listener.error();
-    listeners_.push_back(std::move(*listener));
-  }
+  Gates::Hooks hooks;
+  hooks.open = [this](const FrontProcess::Gate& gate) {
+    if (door_) door_->listen(gate);
+  };
+  hooks.close = [this](const std::string& address) {
+    if (door_) door_->deafen(address);
+  };
+  hooks.told = [this](const console::ClosedListener& listener) { note_listener(listener); };
+  gates_.emplace(loop_, std::move(hooks));
+  gates_->adopt(*config_);  // what is wrong is in the log
+  if (Result<> usable = gates_->usable(); !usable) return usable;
   Result<base::Fd> local = base::listen_unix(str(config_->state, kLocalSocket));
   if (!local) return local.error();
   local_ = std::move(*local);
   local_watch_ = std::make_unique<base::Watch>(loop_, local_.get());
   local_watch_->readable([this] { accept_local(); });
   return {};
+}
+
+void Server::note_listener(const console::ClosedListener& listener) {
+  if (!journal_) return;  // start() comes to it
+  journal_->note(auth::Entry(listener.why.empty() ? "listener.open" : "listener.failed")
+                     .with("listen", listener.address)
+                     .with("uplink", listener.uplink)
+                     .with("text", printable(listener.why)));
+}
+
+std::vector<std::string> Server::uplink_errors() const {
+  std::vector<std::string> errors = checkup_->errors();
+  for (const console::ClosedListener& each : gates_->closed())
+    if (!each.uplink.empty())
+      errors.push_back(str("uplink ", each.uplink, ": does not listen on ", each.address, ": ",
+                           printable(each.why), "; it is tried again each second"));
+  return errors;
 }
 
 Result<> Server::start(std::function<void(const std::vector<std::string>&)> ready) {
@@ -149,10 +201,10 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   }
   Result<> listening = listen();
   if (!listening) return listening;
-  std::vector<std::uint16_t> ports;  // a front may leave them shut down: FrontProcess::open_gates()
-  for (const Listener& listener : listeners_) ports.push_back(listener.port);
+  if (config_->sandbox) gates_->confine();
+  start_errands();
   std::string sandbox =
-      config_->sandbox ? enter_core_sandbox(*config_, config_file_, ports) : "off (server.sandbox)";
+      config_->sandbox ? enter_core_sandbox(*config_, config_file_, gates_->ports()) : "off (server.sandbox)";
   disk_.emplace(loop_);
   base::Micros journal_written = auth::last_written(config_->state + "/journal");
   auth::Journal::Options journal_terms;
@@ -198,6 +250,8 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
                               .reload = [this] { return reload(); }});
   core_->escape = config_->escape;
   core_->recordings = recordings_.get();
+  core_->recipes = config_->recipes;
+  core_->dialogues = std::make_shared<console::Dialogues>();
   core_->refuse_without_audit = config_->audit.refuse;
   core_->checkpoint_line = config_->audit.checkpoint_line;
   door_ = std::make_unique<Door>(loop_, *core_, journal_written);
@@ -207,6 +261,8 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   journal_->note(with_config_hash(
       auth::Entry("start").with("version", version()).with("dropped_bytes", journal_->dropped_bytes()),
       config_file_, *config_));
+  for (const console::ClosedListener& each : gates_->closed()) note_listener(each);
+  core_->closed_listeners = [this] { return gates_->closed(); };
   rights_.emplace(*core_);
   rights_->load(config_->state + "/grants", journal_written);
   rights_->adopt();
@@ -219,11 +275,110 @@ Result<> Server::start(std::function<void(const std::vector<std::string>&)> read
   gear_ =
       std::make_unique<Gear>(Gear::Surroundings{loop_, blocking_, *archive_, *pace_, *journal_, inventory_});
   gear_->start(*config_);
+  core_->guards = std::make_shared<console::Guards>(*core_);
+  // What is wrong with the file is said, and all else goes on.
+  (void)core_->guards->open(config_->state + "/guards");
+  core_->visits = std::make_shared<console::VisitsUnderWay>(*disk_, config_->state + "/visits");
+  if (Result<> opened = core_->visits->open(); !opened) {
+    std::string text = str("what an earlier run left open is not known: ", printable(opened.error().what));
+    base::log(text);
+    journal_->note(auth::Entry("console.open").with("text", text));
+  }
+  core_->visits->tell(*core_);
+  core_->guards->start();
   syslog_ = std::make_unique<audit::SyslogExport>(loop_, blocking_, *journal_, config_->state, host_name());
   core_->syslog = [this] { return syslog_->figures(); };
+  uplink_news_.emplace(*core_, uplinks_, *syslog_);
+  uplink_news_->listening([this](const std::string& name) { return gates_->listening(name); });
+  interfaces_changed_ = uplinks_.on_interfaces([this] { gates_->look(); });
+  uplinks_.adopt(uplink_settings(*config_));
   syslog_->adopt(syslog_settings(*config_));
+  checkup_.emplace(loop_, blocking_);
+  checkup_->follow(uplinks_);
+  core_->uplink_errors = [this] { return uplink_errors(); };
+  checkup_->adopt(*config_);
+  start_snapshots();
+  watches_told_.emplace(*disk_, config_->state + "/watches");
+  if (Result<> opened = watches_told_->open(); !opened)
+    base::log(str("what watches have told is not known: ", printable(opened.error().what)));
+  watches_.emplace(*core_, console::Watches::Limits{}, &*watches_told_);
+  watches_->adopt(watch_settings(*config_));
+  start_notices();
   start_front();
+  start_call_homes();
+  start_drills();
   return {};
+}
+
+// What it runs is not in the sandbox, so it begins before that.
+void Server::start_errands() {
+  if (!needs_errands(*config_)) return;
+  errands_ = std::make_unique<Errands>(loop_, self_path(), config_file_);
+  if (Result<> started = errands_->start(); !started) base::log(str("errands: ", started.error().what));
+}
+
+void Server::start_call_homes() {
+  if (!errands_) return;
+  CallHomeGround ground{
+      loop_,
+      config_->state,
+      key_blobs(host_key_lines_),
+      [this](const std::string& bastion) { return call_home_ways(bastion, uplinks_.figures()); },
+      [this](const std::string& name, base::Fd socket, unsigned place, CallHomeGround::Ended ended) {
+        return errands_->call_home(name, std::move(socket), place, std::move(ended));
+      },
+      [this](std::uint64_t errand) { errands_->end(errand); },
+      [this](auth::Entry entry) { journal_->note(std::move(entry)); },
+      [this](const std::string& name) { return door_->come_by(base::home_text(name, 0)); }};
+  call_homes_ = std::make_unique<CallHomes>(std::move(ground), CallHomeLimits{});
+  core_->call_homes = [this] { return call_homes_->figures(); };
+  home_way_out_ = uplinks_.on_way_out([this](const std::string&) { call_homes_->uplinks_changed(); });
+  home_uplinks_ =
+      uplinks_.on_change([this](const uplink::Uplinks::Change&) { call_homes_->uplinks_changed(); });
+  adopt_call_homes(*config_);
+}
+
+// What becomes of connections that were there, for people; or nothing.
+std::string Server::adopt_call_homes(const Config& config) {
+  if (!call_homes_) return "";
+  call_homes_->set_login(std::chrono::seconds(config.limits.grace) + kLateLogin);
+  return call_homes_->adopt(config.call_homes);
+}
+
+void Server::start_notices() {
+  auto ways = [this]() -> notice::WaysTo {
+    return [now = uplinks_.figures()](const std::string& address) { return uplink::ways_to(address, now); };
+  };
+  notices_ = std::make_unique<Notices>(Notices::Surroundings{loop_, blocking_, *journal_, config_->state,
+                                                             host_name(), errands_.get(), ways,
+                                                             [this] { return uplinks_.way_out(); }});
+  way_out_changed_ = uplinks_.on_way_out([this](const std::string&) { notices_->way_out_changed(); });
+  core_->notices = [this] { return notices_->figures(); };
+  if (errands_) core_->programs_trouble = [this] { return errands_->trouble(); };
+  notices_->adopt(config_->notifies);
+}
+
+void Server::start_drills() {
+  core_->drills = std::make_shared<console::Drills>(*disk_, config_->state + "/drill");
+  if (Result<> opened = core_->drills->open(); !opened)
+    base::log(str("how the last drill went is not known: ", printable(opened.error().what)));
+  drill_login_.emplace(loop_, key_blobs(host_key_lines_));
+  core_->drills->ground(drill_ground(*config_, *gates_, *drill_login_, *notices_));
+  drill_clock_.emplace(*core_, config_->drill.every, DrillClock::Options{});
+}
+
+void Server::start_snapshots() {
+  snapshot::Store::Options options;
+  options.state = config_->state;
+  if (std::string host = host_name(); !host.empty()) options.host = host;
+  options.recipes = [this] { return *core_->recipes; };
+  options.changed = [this](const std::string& text) {
+    journal_->note(auth::Entry("snapshot.changed").with("text", printable(text, 2000)));
+  };
+  store_ = std::make_unique<snapshot::Store>(loop_, std::move(options));
+  core_->history = store_.get();
+  core_->snapshots = std::make_shared<console::Snapshots>();
+  snapshot_clock_.emplace(*core_, config_->snapshot, SnapshotClock::Options{});
 }
 
 // A log that has holes is everybody's business, at once; that it is whole again, once that has lasted. A disk
@@ -273,6 +428,7 @@ std::string Server::apply_devices(const Config& next) {
 }
 
 Result<std::string> Server::reload() {
+  if (stopping_) return fail(Fault::unavailable, "oobd is being stopped");
   notify(str(
       "RELOADING=1\nMONOTONIC_USEC=",
       std::chrono::duration_cast<std::chrono::microseconds>(base::Clock::now().time_since_epoch()).count()));
@@ -292,13 +448,28 @@ Result<std::string> Server::reload() {
   core_->escape = next->escape;
   core_->refuse_without_audit = next->audit.refuse;
   core_->checkpoint_line = next->audit.checkpoint_line;
+  core_->recipes = next->recipes;
   door_->adopt(*next);
   rights_->adopt();
   disk_guard_->adopt(next->audit);
   syslog_->adopt(syslog_settings(*next));
+  if (errands_) errands_->adopt();
+  notices_->adopt(next->notifies);
+  uplinks_.adopt(uplink_settings(*next));
+  std::string homes = adopt_call_homes(*next);
+  checkup_->adopt(*next);
   std::string said = apply_devices(*next);
+  if (!homes.empty()) said += "; " + homes;
+  if (!errands_ && needs_errands(*next))
+    said += "; programs of [notify] and [callhome] take effect at the next start";
+  if (std::string later = gates_->adopt(*config_); !later.empty()) said += "; " + later;
+  watches_->adopt(watch_settings(*next));
+  core_->visits->tell(*core_);
   door_->end_lost_rights();
   rights_->look();
+  snapshot_clock_->adopt(next->snapshot);
+  core_->drills->ground(drill_ground(*config_, *gates_, *drill_login_, *notices_));
+  drill_clock_->adopt(next->drill.every);
   base::log(said);
   journal_->note(with_config_hash(auth::Entry("reload").with("text", said), config_file_, *config_));
   notify("READY=1");
@@ -309,13 +480,12 @@ Result<std::string> Server::reload() {
 // --------------------------------------------------------------------------------------------------------
 
 void Server::start_front() {
-  std::vector<FrontProcess::Gate> gates;
-  for (const Listener& listener : listeners_) gates.push_back({listener.fd.get(), listener.address});
   std::vector<std::string> keys = std::exchange(host_keys_, {});
-  door_->open(std::move(keys), std::move(gates), [this] {
+  door_->open(std::move(keys), gates_->open(), [this] {
     if (!ready_) return;
     std::vector<std::string> addresses;
-    for (const Listener& listener : listeners_) addresses.push_back(listener.address);
+    for (const FrontProcess::Gate& gate : gates_->open())
+      if (gate.way != Listener::Way::home) addresses.push_back(gate.address);
     std::exchange(ready_, nullptr)(addresses);
   });
 }
@@ -364,13 +534,16 @@ int run_serve(const std::string& config_file) {
     Server server(loop, config_file);
     base::Signals signals(loop, {SIGHUP, SIGTERM, SIGINT, SIGCHLD}, [&](int number) {
       if (number == SIGCHLD) return server.child_ended();
-      if (number != SIGHUP) return loop.stop();
+      if (number != SIGHUP) {
+        notify("STOPPING=1");
+        return server.wind_down([&loop] { loop.stop(); });
+      }
       if (Result<std::string> done = server.reload(); !done) base::log(done.error().what);
     });
     base::log(str(version(), ", libssh ", ssh::libssh_version()));
     Watchdog watchdog(loop);
     Result<> started = server.start([&](const std::vector<std::string>& addresses) {
-      std::string line = "ready on";
+      std::string line = addresses.empty() ? "ready, but on no address yet" : "ready on";
       for (const std::string& address : addresses) line += " " + address;
       for (const std::string& key : server.host_key_lines())
         line += str(", host key ", key.substr(0, key.find(' ')));
@@ -379,7 +552,6 @@ int run_serve(const std::string& config_file) {
     });
     if (started) {
       loop.run();
-      notify("STOPPING=1");
       base::log("stopping");
     } else {
       base::log(started.error().what);

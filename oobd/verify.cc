@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "audit/verify.h"
+#include "snapshot/kept.h"
 
 namespace oob {
 
@@ -45,6 +46,7 @@ bool show(std::uint64_t done, std::uint64_t all, const char* phase, std::string&
 int run_verify(const std::string& directory, const std::string& key, const std::string& anchor, bool json) {
   audit::VerifyOptions options;
   options.state = directory;
+  options.snapshots = snapshot::read_kept;
   if (!key.empty()) {
     Result<std::string> text = read(key);
     if (!text) return unread(text.error().what);

@@ -33,6 +33,7 @@ struct Person : Watcher {
     }
   }
   void told(const std::string& what) override { remarks.push_back(what); }
+  bool is_person() const override { return !is_script; }
   void offered() override { ++offers; }
   void displaced(const std::string& by) override { lost_to = by; }
   void writable() override { ++rooms; }
@@ -51,7 +52,7 @@ struct Person : Watcher {
     return {};
   }
 
-  bool slow = false;
+  bool slow = false, is_script = false;
   std::string heard, lost_to, ended;
   std::uint64_t skipped = 0;
   int offers = 0, rooms = 0;
@@ -370,6 +371,29 @@ TEST_F(ConsoleTest, TakesTheMarksBeforeItHearsThatTheLineIsDown) {
   ASSERT_TRUE(run_until(loop, [&] { return console->state() == Console::State::down; }));
   EXPECT_EQ(alice.remarks, (std::vector<std::string>{"some is missing", "line down: unplugged"}));
   EXPECT_TRUE(run_until(loop, [&] { return logged() == "last words"; }));
+}
+
+TEST_F(ConsoleTest, IsLeftOpenUntilAPersonWhoTypedSinceHasLeft) {
+  open();
+  struct Case {
+    bool is_script, types_before, types_since, clears;
+  };
+  for (Case way : {Case{false, false, true, true}, Case{false, false, false, false},
+                   Case{false, true, false, false}, Case{true, false, true, false}}) {
+    auto who = std::make_unique<Person>(*console, "alice");
+    who->is_script = way.is_script;
+    ASSERT_TRUE(who->take());
+    if (way.types_before) (void)who->writer->write("x");
+    unsigned seen_to = 0;
+    console->left_open("");
+    console->left_open("bob's snapshot: it was cut short", [&] { ++seen_to; });
+    if (way.types_since) (void)who->writer->write("exit\r");
+    who->writer.reset();
+    EXPECT_EQ(console->left_open(), "bob's snapshot: it was cut short");
+    who.reset();
+    EXPECT_EQ(console->left_open().empty(), way.clears);
+    EXPECT_EQ(seen_to, way.clears ? 1u : 0u);
+  }
 }
 
 }  // namespace oob::console

@@ -73,7 +73,9 @@ class Board {
   // Whether the transcript of `device` comes to have `text` in its files, as output or as a mark.
   bool in_the_files(const std::string& device, const std::string& text) {
     return run_until(loop, [&] {
-      for (auto& file : std::filesystem::recursive_directory_iterator(dir / ("transcripts/" + device)))
+      std::error_code none_yet;
+      for (auto& file :
+           std::filesystem::recursive_directory_iterator(dir / ("transcripts/" + device), none_yet))
         if (file.is_regular_file() && read_file(file.path()).find(text) != std::string::npos) return true;
       return false;
     });
@@ -112,7 +114,7 @@ class Board {
 class Visit {
  public:
   Visit(Board& board, const std::string& user, const std::string& command, bool pty = false,
-        console::Session::Terms terms = {})
+        console::Session::Terms terms = {}, bool subsystem = false)
       : board_(board) {
     auto pair = base::socket_pair(SOCK_STREAM);
     socket_ = std::move(pair->first);
@@ -123,6 +125,7 @@ class Visit {
     console::add_session(board.core, std::move(pair->second), visitor, std::move(terms));
     base::wire::Open open;
     open.shell = command.empty();
+    open.subsystem = subsystem;
     open.command = command;
     open.pty = pty;
     open.term = "xterm";

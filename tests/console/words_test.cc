@@ -86,6 +86,14 @@ TEST(Words, LeaveTheTextBehindThemUntouched) {
   EXPECT_EQ(rest_after(" all", 0), " all");
 }
 
+TEST(Words, AreQuotedTwiceWhenAllOfThemStandInOnePairOfQuotes) {
+  for (const char* line : {"'echo a; exit 3'", "\"pfctl -f /etc/pf.conf\"", "  'a b'\n", R"("say \"a b\"")"})
+    EXPECT_TRUE(is_quoted_whole(line)) << line;
+  for (const char* line : {"echo 'a b'", "'a b' 'c d'", "'a b'; echo 'c d'", "'reboot'", "\"a b\" c",
+                           "'a b\"", "'", "''", "\"", "\"\\", "\"a b\\\"", "", "a b"})
+    EXPECT_FALSE(is_quoted_whole(line)) << line;
+}
+
 TEST(Words, AreNotGuessedAtWhenTwoAreAsNear) {
   const std::vector<std::string_view> known = {"status", "on", "off", "cycle", "reset", "soft"};
   EXPECT_EQ(only_nearest("of", known), "");

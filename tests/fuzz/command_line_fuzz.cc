@@ -69,6 +69,7 @@ struct Io : oob::console::JobIo {
   void print(std::string_view) override {}
   void remark(std::string_view text) override { check_text(text); }
   void raw(Bytes) override {}
+  void raw_err(Bytes) override {}
   std::size_t room() const override { return 65536; }
   void want_input() override {}
   void finish(int) override {}

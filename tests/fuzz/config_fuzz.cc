@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "oobd/config.h"
 #include "oobd/config_files.h"
@@ -20,6 +21,11 @@ class FuzzFiles : public oob::ConfigFiles {
     if (path.size() % 3 == 0)
       return oob::base::fail(oob::base::Fault::config, "mode 0644 lets others read it");
     return keys_.substr(0, 30);
+  }
+  // Recipes that are what the keys are.
+  oob::base::Result<std::vector<std::string>> names_in(const std::string& path) override {
+    if (path.size() % 3 == 0) return oob::base::fail(oob::base::Fault::config, "Not a directory");
+    return std::vector<std::string>{"a.recipe", "note", "sh.recipe"};
   }
   std::string real(const std::string& path) override { return path; }
   std::string state_fault(const std::string& path) override { return path.size() % 3 == 0 ? "is odd" : ""; }

@@ -37,6 +37,16 @@ inline constexpr char kOtherKey[] =
     "TLOM0lv9P3pu7EJsnjxGBnCb2hh6meWaqvmUnjn2lVQWW50+9JdE6A/I\n"
     "-----END PRIVATE KEY-----\n";
 
+// What a board shows its bastion: made for these tests.
+inline constexpr char kCallHomeKey[] =
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+    "QyNTUxOQAAACB+IndMYIsXyISUTzKl2ryvTOToXcs+8wNdgaJ0cLqfiwAAAIhlYxmZZWMZ\n"
+    "mQAAAAtzc2gtZWQyNTUxOQAAACB+IndMYIsXyISUTzKl2ryvTOToXcs+8wNdgaJ0cLqfiw\n"
+    "AAAEAuRCcdsC5DEfwGh1ilLM1vDiIHEJtnMVUEFluldA52eX4id0xgixfIhJRPMqXavK9M\n"
+    "5Ohdyz7zA12BonRwup+LAAAABHRlc3QB\n"
+    "-----END OPENSSH PRIVATE KEY-----\n";
+
 // This source tree, from where the compiler found the file.
 inline std::string source_tree() {
   return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().string();
@@ -48,11 +58,16 @@ class ConfigFolder {
   ConfigFolder() {
     for (const char* name : {"keys/alice", "keys/bob"}) write_file(dir_ / name, kAliceKey, 0644);
     write_file(dir_ / "keys/loose", kAliceKey, 0666);
+    write_file(dir_ / "notify/sms", "#!/bin/sh\n", 0755);
+    write_file(dir_ / "notify/loose", "#!/bin/sh\n", 0777);
+    write_file(dir_ / "notify/text", "#!/bin/sh\n", 0644);
     for (const char* name : {"secrets/relay1", "secrets/edge1"}) write_file(dir_ / name, "not telling\n");
     write_file(dir_ / "secrets/loose", "not telling\n", 0644);
+    write_file(dir_ / "secrets/hook", "t0ken\n");
     write_file(dir_ / "secrets/empty", "\n");
     write_file(dir_ / "secrets/long", "123456789012345678901");
     write_file(dir_ / "secrets/lines", "one\ntwo\n");
+    write_file(dir_ / "keys/callhome", kCallHomeKey);
     write_file(dir_ / "keys/syslog_ca.pem", kCertificate, 0644);
     write_file(dir_ / "keys/board.pem", kCertificate, 0644);
     write_file(dir_ / "secrets/board.pem", kCertificateKey);

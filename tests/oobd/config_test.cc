@@ -82,6 +82,9 @@ class NoFiles : public ConfigFiles {
  public:
   base::Result<std::string> read_keys(const std::string&, std::size_t) override { return std::string(); }
   base::Result<std::string> read_secret(const std::string&) override { return std::string("secret\n"); }
+  base::Result<std::vector<std::string>> names_in(const std::string&) override {
+    return std::vector<std::string>();
+  }
   std::string real(const std::string& path) override { return path; }
   std::string state_fault(const std::string&) override { return {}; }
 };
@@ -108,6 +111,7 @@ TEST(Config, ReadsAWholeOne) {
   EXPECT_EQ(config.bmcs.at("edge1").cipher_suite, 0);
   DeviceConfig edge1{SerialLine{"/dev/serial/by-path/pci-0", 115200, "8N1", "none"}, "edge1", "pfsense",
                      false, false};
+  edge1.alarms = {"swap_pager: out of swap space", "g_vfs_done\\(\\):.*error = \\d"};  // its model's
   EXPECT_EQ(config.devices.at("edge1"), edge1);
   EXPECT_EQ(config.devices.at("relay1"),
             (DeviceConfig{SolLine{"relay1", {}, {}, {}, {}, {}}, "relay1", "", false, false}));
@@ -166,6 +170,46 @@ record_input = true
   EXPECT_TRUE(outcome.config->roles.at("watched").record_input);
 }
 
+TEST(Config, ReadsTheUplinks) {
+  test::ConfigFolder folder;
+  ConfigOutcome outcome = folder.read(R"(
+[server]
+listen = ["127.0.0.1:2222", "192.0.2.1:2222", "[::]:2223"]
+state = "state"
+[uplink.fixed]
+interface = "oob0"
+listen    = ["198.51.100.7:2222", "0.0.0.0:22", "[::]:2222", "[::]:0"]
+probe     = ["tcp:192.0.2.1:443", "icmp:2001:db8::1"]
+[uplink.lte]
+interface = "wwan0"
+listen    = ["198.51.100.7:2222", "0.0.0.0:22"]   # of another interface: no clash
+metered   = true
+)");
+  ASSERT_TRUE(outcome.config) << all(outcome);
+  UplinkConfig fixed{"oob0",
+                     {"198.51.100.7:2222", "0.0.0.0:22", "[::]:2222", "[::]:0"},
+                     {"tcp:192.0.2.1:443", "icmp:2001:db8::1"},
+                     false};
+  UplinkConfig lte{"wwan0", {"198.51.100.7:2222", "0.0.0.0:22"}, {}, true};
+  EXPECT_EQ(outcome.config->uplinks.at("fixed"), fixed);
+  EXPECT_EQ(outcome.config->uplinks.at("lte"), lte);
+}
+
+TEST(Config, SpreadsSnapshotsOverAQuarterOfTheirTimeUnlessItSaysOtherwise) {
+  auto snapshot = [](const std::string& lines) {
+    test::ConfigFolder folder;
+    ConfigOutcome outcome = folder.read(base::str(kServerOnly, "[snapshot]\n", lines));
+    return outcome.config ? outcome.config->snapshot : SnapshotConfig{-1, -1, ""};
+  };
+  constexpr base::Micros kMinute = 60'000'000;
+  EXPECT_EQ(snapshot(""), SnapshotConfig());
+  EXPECT_EQ(snapshot("every = \"0\"\n"), SnapshotConfig());
+  EXPECT_EQ(snapshot("every = \"20m\"\n"), (SnapshotConfig{20 * kMinute, 5 * kMinute, ""}));
+  EXPECT_EQ(snapshot("every = \"1d\"\n"), (SnapshotConfig{1440 * kMinute, 60 * kMinute, ""}));
+  EXPECT_EQ(snapshot("every = \"10m\"\nspread = \"10m\"\n"),
+            (SnapshotConfig{10 * kMinute, 10 * kMinute, ""}));
+}
+
 TEST(Config, ReadsTheTermsOfABmcAndItsConsole) {
   ConfigOutcome outcome = read_text(std::string(kServerOnly) + R"([bmc.b]
 host = "192.0.2.1"
@@ -184,6 +228,23 @@ carries = "oob"
             (BmcConfig{"192.0.2.1", "oob", "/etc/oobd/secret", 0, "/etc/oobd/kg", "admin"}));
   EXPECT_EQ(outcome.config->devices.at("d"),
             (DeviceConfig{SolLine{"b", 20u, 60u, 7u, 500u, 57600u}, "b", "", true, true}));
+}
+
+TEST(Config, ReadsHowADeviceIsLoggedInto) {
+  ConfigOutcome outcome = read_text(std::string(kServerOnly) + R"([device.d]
+line = { serial = "/dev/ttyS0" }
+model = "linux"
+login = { user = "root", password_file = "secrets/d", enable_file = "/run/enable" }
+fetch = ["/etc/*.conf", "/usr/local/etc/[a-c]?/x@1,2%=+:-_"]
+ssh = { host = "[2001:db8::1]", host_key = "SHA256:8qJPWpB6QmV7Ml4VN8cCJ5jzTsVdyxUQZW5p2Y0rXgE", user = "oob", password_file = "p" }
+)");
+  ASSERT_TRUE(outcome.config) << all(outcome);
+  const DeviceConfig& device = outcome.config->devices.at("d");
+  EXPECT_EQ(device.login, (DeviceConfig::Login{"root", "/etc/oobd/secrets/d", "/run/enable"}));
+  EXPECT_EQ(device.fetch, (std::vector<std::string>{"/etc/*.conf", "/usr/local/etc/[a-c]?/x@1,2%=+:-_"}));
+  EXPECT_EQ(device.ssh.host, "[2001:db8::1]:22");
+  EXPECT_EQ(device.ssh.password_file, "/etc/oobd/p");
+  EXPECT_FALSE(device.guard_power);
 }
 
 TEST(Config, TakesAPasswordFromTheServiceManager) {
@@ -375,6 +436,15 @@ TEST(Config, SizesHaveUnitsAndBounds) {
   }
 }
 
+TEST(ConfigValues, TakeAUnixSocketForTheServerAlone) {
+  EXPECT_TRUE(check_server_listen("0.0.0.0:2222"));
+  EXPECT_TRUE(check_server_listen("unix:/run/oobd/onion.sock"));
+  for (const char* wrong : {"unix:", "unix:onion.sock", "unix:/", "unix:/run/", "unix://", "UNIX:/x", "x:/x"})
+    EXPECT_FALSE(check_server_listen(wrong)) << wrong;
+  EXPECT_FALSE(check_server_listen(base::str("unix:/", std::string(110, 'x'))));
+  EXPECT_FALSE(check_listen("unix:/run/oobd/onion.sock"));
+}
+
 TEST(Config, AddressesAreNumericOnly) {
   for (const char* right : {"0.0.0.0:0", "127.0.0.1:65535", "[::]:22", "[2001:db8::1]:2222"}) {
     EXPECT_TRUE(check_listen(right)) << right;
@@ -417,7 +487,8 @@ TEST(Config, TheDocumentationNamesEveryKey) {
       EXPECT_THAT(page, HasSubstr(name));
     }
   }
-  for (std::string_view model : kModels) EXPECT_THAT(page, HasSubstr(base::str("`", model, "`")));
+  for (const auto& [model, text] : recipe::shipped_recipes())
+    EXPECT_THAT(page, HasSubstr(base::str("`", model, "`")));
   for (auth::Action action : auth::kActions) {
     EXPECT_THAT(page, HasSubstr(base::str("`", auth::name_of(action), "`")));
   }

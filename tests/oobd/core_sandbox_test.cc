@@ -15,10 +15,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 
 #include "base/fd.h"
 #include "base/unix_socket.h"
+#include "oobd/gates.h"
 #include "oobd/listeners.h"
 #include "oobd/self_path.h"
 #include "tests/support/support.h"
@@ -37,23 +39,30 @@ class CoreSandbox : public ::testing::Test {
 #if defined(__SANITIZE_THREAD__)
     GTEST_SKIP() << "this sanitizer has a thread of its own";
 #endif
-    for (const char* folder : {"etc", "keys", "secrets", "state", "disk", "private"})
+    for (const char* folder :
+         {"etc", "keys", "secrets", "logins", "ways", "recipes", "state", "disk", "private"})
       ASSERT_EQ(::mkdir((dir_ / folder).c_str(), 0700), 0);
-    for (const char* file :
-         {"etc/oobd.toml", "keys/alice", "secrets/relay1", "state/lock", "disk/old", "private/key"})
+    for (const char* file : {"etc/oobd.toml", "keys/alice", "secrets/relay1", "logins/edge1", "ways/key",
+                             "recipes/x.recipe", "state/lock", "disk/old", "private/key"})
       test::write_file(dir_ / file, "x");
     ASSERT_EQ(::symlink((dir_ / "keys/alice").c_str(), (dir_ / "etc/alice").c_str()), 0);
     ASSERT_EQ(::symlink((dir_ / "disk").c_str(), (dir_ / "state/transcripts").c_str()), 0);
     config_.state = dir_ / "state";
     config_.users["alice"].keys = dir_ / "etc/alice";
     config_.bmcs["relay1"].password_file = dir_ / "secrets/relay1";
+    config_.snapshot.recipes = dir_ / "recipes";
+    config_.devices["edge1"].login = {"root", dir_ / "logins/edge1", ""};
+    config_.devices["edge2"].ssh.key_file = dir_ / "ways/key";
   }
 
   // What errno a try ends with inside. `what` returns below 0 as system calls do.
   std::string inside(const std::function<long()>& what) const {
+    return behind(core_terms(config_, dir_ / "etc/oobd.toml", ports_), what);
+  }
+  static std::string behind(const base::LandlockTerms& terms, const std::function<long()>& what) {
     pid_t pid = ::fork();
     if (pid == 0) {
-      enter_core_sandbox(config_, dir_ / "etc/oobd.toml", ports_);
+      base::landlock(terms);
       errno = 0;
       ::_exit(what() < 0 ? errno : 0);
     }
@@ -73,7 +82,8 @@ class CoreSandbox : public ::testing::Test {
 };
 
 TEST_F(CoreSandbox, ReadsTheConfigurationAndAllItNames) {
-  for (const char* path : {"etc/oobd.toml", "etc/alice", "keys/alice", "secrets/relay1"}) {
+  for (const char* path : {"etc/oobd.toml", "etc/alice", "keys/alice", "secrets/relay1", "logins/edge1",
+                           "ways/key", "recipes/x.recipe"}) {
     EXPECT_EQ(opening(path, O_RDONLY), kWell) << path;
     EXPECT_EQ(opening(path, O_WRONLY), kDenied) << path;
   }
@@ -95,6 +105,44 @@ TEST_F(CoreSandbox, ReadsThemAlsoWhenTheyAreWrittenAnew) {
   int status = 0;
   ::waitpid(pid, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// As resolvconf, systemd-resolved and NetworkManager have it, and as a client of DHCP that knows none of
+// them.
+TEST_F(CoreSandbox, ReadsAResolvConfThatIsWrittenAnewWhereASymlinkLeads) {
+  ASSERT_EQ(::symlink((dir_ / "ways/resolv.conf").c_str(), (dir_ / "etc/resolv.conf").c_str()), 0);
+  for (auto [name, place, outcome] : {std::tuple{"etc/resolv.conf", "ways/resolv.conf", kWell},
+                                      {"private/resolv.conf", "private/resolv.conf", kDenied}}) {
+    test::write_file(dir_ / place, "nameserver 192.0.2.1\n");
+    base::LandlockTerms terms;
+    for (std::string& path : resolver_places(dir_ / name))
+      terms.places.push_back({std::move(path), base::LandlockTerms::Access::read});
+    base::Result<base::Fd> rules = base::landlock_rules(terms);
+    ASSERT_TRUE(rules) << rules.error().what;
+    auto opened = [&, path = dir_ / name] {
+      pid_t pid = ::fork();
+      if (pid == 0)
+        ::_exit(base::landlock_hold(rules->get()) && ::open(path.c_str(), O_RDONLY) >= 0 ? 0 : errno);
+      int status = 0;
+      ::waitpid(pid, &status, 0);
+      return status == 0 ? std::string(kWell) : std::strerror(WEXITSTATUS(status));
+    };
+    EXPECT_EQ(opened(), kWell) << name;
+    test::write_file(dir_ / "disk/new", "nameserver 192.0.2.2\n");  // redialled
+    ASSERT_EQ(::rename((dir_ / "disk/new").c_str(), (dir_ / place).c_str()), 0);
+    EXPECT_EQ(opened(), outcome) << name;
+  }
+}
+
+TEST_F(CoreSandbox, KeepsTheFoldersOfAllElseClosedToTheResolver) {
+  EXPECT_THAT(resolver_places("/etc/hosts"), testing::ElementsAre("/etc/hosts"));
+  ASSERT_EQ(::symlink("/run/resolv.conf", (dir_ / "etc/run").c_str()), 0);
+  EXPECT_THAT(resolver_places(dir_ / "etc/run"), testing::ElementsAre(dir_ / "etc/run")) << "all of /run";
+  ASSERT_EQ(::symlink("oobd.toml", (dir_ / "etc/beside").c_str()), 0);
+  EXPECT_THAT(resolver_places(dir_ / "etc/beside"), testing::ElementsAre(dir_ / "etc/beside"));
+  EXPECT_EQ(opening("/etc/resolv.conf", O_RDONLY), opening("/etc/hosts", O_RDONLY))
+      << "with any configuration";
+  EXPECT_EQ(opening("/etc/hosts", O_RDONLY), kWell);
 }
 
 TEST_F(CoreSandbox, ReadsNothingElseOfPeople) {
@@ -171,6 +219,77 @@ TEST_F(CoreSandbox, OpensItsListenersAgainAndOnNoOtherPort) {
   };
   EXPECT_EQ(again(*listener), kWell);
   EXPECT_EQ(again(*other), base::landlock_abi() < 4 ? kWell : kDenied);
+}
+
+TEST_F(CoreSandbox, OpensListenersOfUplinksOnThePortsItKnewAndSaysWhichWait) {
+  UplinkConfig uplink;
+  uplink.interface = "lo";
+  auto free_port = [] { return listen_tcp("127.0.0.1:0")->address; };
+  uplink.listen = {free_port()};
+  base::Loop loop;
+  Gates listeners(loop, {});
+  Config with, without;
+  with.uplinks["lan"] = uplink;
+  listeners.adopt(with);
+  listeners.confine();
+  ports_ = listeners.ports();
+  listeners.adopt(without);
+  EXPECT_EQ(inside([&] {  // as if the modem had been redialled
+              return listeners.adopt(with).empty() && listeners.open().size() == 1 ? 0 : -1;
+            }),
+            kWell);
+  if (base::landlock_abi() < 4) GTEST_SKIP() << "this kernel's Landlock knows no TCP";
+  with.uplinks["lan"].listen = {free_port()};
+  EXPECT_EQ(inside([&] {
+              std::string said = listeners.adopt(with);
+              bool right = said.starts_with("[uplink.lan] listen \"127.0.0.1:") &&
+                           said.find("takes effect at the next start") != std::string::npos;
+              return right && listeners.open().empty() ? 0 : -1;
+            }),
+            kWell);
+}
+
+TEST_F(CoreSandbox, MakesAndRemovesTheSocketForTorAndNothingElseThere) {
+  std::filesystem::create_directory(dir_ / "run");
+  config_.listen = {"unix:" + (dir_ / "run/onion.sock")};
+  EXPECT_EQ(inside([&] {
+              base::Result<Listener> listener = listen_at(config_.listen[0]);
+              if (!listener) return -1;
+              if (::shutdown(listener->fd.get(), SHUT_RD) < 0) return -1;
+              base::Result<bool> again = listen_again(listener->fd.get(), listener->address, listener->way);
+              if (!again || !*again) return -1;
+              remove_socket(*listener);
+              return std::filesystem::exists(dir_ / "run/onion.sock") ? -1 : 0;
+            }),
+            kWell);
+  EXPECT_EQ(opening("run/new", O_RDWR | O_CREAT), kDenied);
+  EXPECT_EQ(opening("run", O_RDONLY | O_DIRECTORY), kDenied);
+}
+
+TEST_F(CoreSandbox, MakesTheSocketForTorInAFolderThatComesLaterAndRemovesNothingThere) {
+  config_.listen = {"unix:" + (dir_ / "run/onion.sock")};
+  const base::LandlockTerms terms = core_terms(config_, dir_ / "etc/oobd.toml", ports_);
+  std::filesystem::create_directory(dir_ / "run");
+  test::write_file(dir_ / "run/other", "");
+  EXPECT_EQ(behind(terms, [this] { return listen_at(config_.listen[0]) ? 0 : -1; }), kWell);
+  EXPECT_EQ(behind(terms, [this] { return ::unlink((dir_ / "run/other").c_str()); }), kDenied);
+}
+
+TEST_F(CoreSandbox, MakesTheSocketsOfCallHomeInTheServicesFolder) {
+  std::filesystem::create_directory(dir_ / "oobd-homes");
+  ASSERT_EQ(::setenv("RUNTIME_DIRECTORY", (dir_ / "oobd-homes").c_str(), 1), 0);
+  const base::LandlockTerms terms = core_terms(config_, dir_ / "etc/oobd.toml", ports_);
+  const std::string home = home_socket(config_.state, "fra");
+  ASSERT_EQ(::unsetenv("RUNTIME_DIRECTORY"), 0);
+  EXPECT_EQ(home, dir_ / "oobd-homes/fra.home");
+  EXPECT_EQ(behind(terms,
+                   [&] {
+                     base::Result<Listener> listener = listen_unix(home, Listener::Way::home);
+                     if (!listener) return -1;
+                     remove_socket(*listener);
+                     return std::filesystem::exists(home) ? -1 : 0;
+                   }),
+            kWell);
 }
 
 // Dynamic as it is: with the loader, the libraries and what they read.
