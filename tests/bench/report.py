@@ -49,6 +49,13 @@ def flood(figures):
           "whole" if figure["whole"] == 1 else "not whole"] for figure in figures])
 
 
+def pull(figures):
+    return table(
+        ["way", "bytes", "line", "s", "bytes on the wire", "exact"],
+        [[figure["way"], figure["bytes"], figure["noise"], f"{figure['seconds']:.1f}", f"{figure['wire']:.0f}",
+          f"{figure['exact']} of {figure['runs']}"] for figure in figures])
+
+
 SESSIONS = (
     ("echo p50 / p99, ms", lambda row: f"{row['echo_p50_ms']:.2f} / {row['echo_p99_ms']:.2f}"),
     ("echo with 48 consoles talking, p50 / p99, ms",
@@ -144,4 +151,6 @@ def markdown(figures):
         parts.append("## A door under attack from 1,000 addresses\n\n" + named(DOOR, figures["door"]))
     if "audit" in figures:
         parts.append("## The audit trail\n\n" + audit(figures["audit"]))
+    if "pull" in figures:
+        parts.append("## A configuration over a console at 115200 baud\n\n" + pull(figures["pull"]))
     return "\n".join(parts)

@@ -185,4 +185,7 @@ class Screen:
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
-        os.close(self.master)
+        # Once: the number may be somebody else's by then.
+        master, self.master = self.master, None
+        if master is not None:
+            os.close(master)

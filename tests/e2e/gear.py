@@ -13,8 +13,9 @@ import tty
 PATIENCE = 30.0  # seconds: how long any wait may take on a loaded machine
 
 
-def until(what, true, patience=PATIENCE):
-    """Waits until true() is true and returns its value; fails saying `what` was waited for."""
+def until(what, true, patience=PATIENCE, pause=0.01):
+    """Waits until true() is true and returns its value; fails saying `what` was waited for. `pause`: between looks,
+    longer for what costs."""
     end = time.monotonic() + patience
     while True:
         value = true()
@@ -22,7 +23,7 @@ def until(what, true, patience=PATIENCE):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 class Far:

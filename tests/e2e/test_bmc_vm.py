@@ -2,7 +2,9 @@
 
 One machine and one daemon for all; each test goes on with what those before it left."""
 
+import hashlib
 import json
+import os
 import re
 import socket
 
@@ -12,6 +14,7 @@ import lab as bmc_lab
 from harness import BehindBmc, until
 
 BOOT = 90.0  # seconds: how long a boot may take under emulation on a loaded machine
+PULL = 240.0  # and the two hundred commands of a pull, each a process there
 
 
 class DeafBmc(bmc_lab.Bmc):
@@ -37,7 +40,11 @@ def rack(shared_lab, machine):
     nowhere = '{ unix = "nowhere.sock" }'
     guarded = [BehindBmc(shared_lab, name, machine, nowhere, keys)
                for name, keys in (("safe1", "protected = true\n"), ("uplink1", 'carries = "oob"\n'))]
-    daemon = shared_lab.daemon({"relay1": BehindBmc(shared_lab, "relay1", machine), "safe1": guarded[0],
+    secret = shared_lab.path("relay1.login")
+    with open(os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write("labpw\n")
+    login = f'model = "linux"\nlogin = {{ user = "root", password_file = "{secret}" }}\nfetch = ["/root/big.conf"]\n'
+    daemon = shared_lab.daemon({"relay1": BehindBmc(shared_lab, "relay1", machine, keys=login), "safe1": guarded[0],
                                 "uplink1": guarded[1],
                                 "deaf1": BehindBmc(shared_lab, "deaf1", shared_lab.keep(DeafBmc()), nowhere)})
     daemon.wait_up("relay1")
@@ -138,6 +145,27 @@ def test_a_cycle_boots_again(rack, machine):
     same_bytes(rack, machine)
 
 
+def test_a_command_runs_over_sol_and_leaves_the_login_behind(rack):
+    made = rack.ssh("run", "relay1", "--timeout", "60s", "--",
+                    "seq 1 9000 > /root/big.conf; sha256sum < /root/big.conf; exit 3", timeout=PULL)
+    numbers = "".join(f"{number}\n" for number in range(1, 9001)).encode()
+    assert made.status == 3 and made.out == hashlib.sha256(numbers).hexdigest() + "  -\n", made
+    assert rack.transcript("relay1").rstrip().endswith(b"relay1 login:")
+
+
+def test_its_configuration_is_pulled_over_sol(rack):
+    pulled = rack.ssh("snapshot", "relay1", "--json", timeout=PULL)
+    assert pulled.status == 0, pulled
+    [result] = [entry for entry in map(json.loads, pulled.out.splitlines()) if "result" in entry]
+    assert (result["result"], result["grade"], result["method"]) == ("stored", "device", "posix-block"), result
+    shown = rack.ssh("show", "relay1", "root/big.conf")
+    assert shown.out == "".join(f"{number}\n" for number in range(1, 9001)), shown.out[:200]
+    assert "root:" in rack.ssh("show", "relay1", "etc/passwd").out
+    assert rack.transcript("relay1").rstrip().endswith(b"relay1 login:")
+    again = rack.ssh("snapshot", "relay1", timeout=PULL)
+    assert again.status == 0 and "unchanged" in again.out, again
+
+
 def test_the_power_key_of_a_console_resets_it_before_everybodys_eyes(rack, machine):
     times = booted(rack)
     bob = rack.attached("relay1", user="bob", device="relay1")
@@ -174,6 +202,30 @@ def test_a_daemon_that_was_killed_has_the_console_back_when_it_starts_again(rack
     assert power(rack) == [{"device": "relay1", "power": "on"}]
 
 
+def test_soft_shuts_the_machine_down_and_off_stays_off(rack, machine):
+    times = boots(rack)
+    wait_booted(rack, times)
+    [answer] = power(rack, "soft", "--wait", "60")
+    assert answer["power"] == "off", answer
+    assert b"power button: shutting down" in rack.transcript("relay1")
+    assert machine.asked[-1].startswith("shutdown") and not machine.powered()
+    [answer] = power(rack, "off")
+    assert answer["power"] == "off" and "already" in answer.get("remark", ""), answer
+    done = rack.ssh("power", "relay1", "cycle")
+    assert done.status == 1 and "off" in done.err, done
+
+
+def test_a_boot_device_is_for_one_boot(rack, machine):
+    done = rack.ssh("boot", "relay1", "pxe")
+    assert done.status == 0, done
+    assert machine.asked[-1] == "boot pxe"
+    assert "Force PXE" in machine.ipmitool("chassis", "bootparam", "get", "5")
+    before = len(rack.transcript("relay1"))
+    power(rack, "on")
+    until("the machine was told", lambda: b" boot_device=pxe" in rack.transcript("relay1")[before:], BOOT)
+    assert "Force PXE" not in machine.ipmitool("chassis", "bootparam", "get", "5")
+
+
 def test_the_guarded_are_refused_without_their_name(rack, machine):
     before = machine.asked
     for device, why in (("safe1", "protected"), ("uplink1", "uplink")):
@@ -201,27 +253,6 @@ def test_a_deaf_bmc_holds_up_nobody(rack):
     assert last["device"] == "deaf1" and last["power"] == "unknown" and last["error"], last
 
 
-def test_soft_shuts_the_machine_down_and_off_stays_off(rack, machine):
-    times = boots(rack)
-    wait_booted(rack, times)
-    [answer] = power(rack, "soft", "--wait", "60")
-    assert answer["power"] == "off", answer
-    assert b"power button: shutting down" in rack.transcript("relay1")
-    assert machine.asked[-1].startswith("shutdown") and not machine.powered()
-    [answer] = power(rack, "off")
-    assert answer["power"] == "off" and "already" in answer.get("remark", ""), answer
-    done = rack.ssh("power", "relay1", "cycle")
-    assert done.status == 1 and "off" in done.err, done
-
-
-def test_a_boot_device_is_for_one_boot(rack, machine):
-    done = rack.ssh("boot", "relay1", "pxe")
-    assert done.status == 0, done
-    assert machine.asked[-1] == "boot pxe"
-    assert "Force PXE" in machine.ipmitool("chassis", "bootparam", "get", "5")
-    before = len(rack.transcript("relay1"))
-    power(rack, "on")
-    until("the machine was told", lambda: b" boot_device=pxe" in rack.transcript("relay1")[before:], BOOT)
-    assert "Force PXE" not in machine.ipmitool("chassis", "bootparam", "get", "5")
+def test_off_is_off_at_once(rack, machine):
     [answer] = power(rack, "off")
     assert answer["power"] == "off" and not machine.powered(), answer

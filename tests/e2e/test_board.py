@@ -203,6 +203,9 @@ def test_the_small_calls(lab):
     usage = oobd("help")
     assert usage.status == 0 and all(word in usage.out for word in ("serve", "check", "demo", "ports", "ctl")), usage
     assert oobd("help", "serve").status == 0
+    for words in (["recipe", "--help"], ["recipe", "check", "-h"], ["check", "--help"], ["ctl", "--help"]):
+        shown = oobd(*words)
+        assert shown.status == 0 and f"oobd {words[0]} " in shown.out, shown
     for words in ((), ("frobnicate",), ("serve", "--nonsense"), ("serve", "-c")):
         done = oobd(*words)
         assert done.status == 64 and (done.err or not words), (words, done)
@@ -227,6 +230,8 @@ def test_the_demo_prints_a_line_that_works_and_leaves_nothing(lab):
     listed = clients.run(words + ["list", "--json"], lab.environment)
     devices = [json.loads(one)["device"] for one in listed.out.splitlines()]
     assert listed.status == 0 and "edge1" in devices and len(devices) >= 2, listed
+    pulled = clients.run(words + ["snapshot", "edge1"], lab.environment)
+    assert pulled.status == 0 and pulled.out.startswith("edge1"), pulled
     shell = lab.keep(clients.Screen(words[:1] + ["-t"] + words[1:] + ["edge1"], lab.environment))
     shell.expect("you may type")
     shell.type("\recho $((6*7))\r")

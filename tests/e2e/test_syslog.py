@@ -18,15 +18,16 @@ def has_driver():
     return any(DRIVER in names for _, _, names in os.walk("/usr/lib"))
 
 
-pytestmark = pytest.mark.skipif(not RSYSLOGD or not has_driver(), reason="rsyslog or its OpenSSL driver is not here")
+WHY_NOT = "rsyslog or its OpenSSL driver is not here"
+pytestmark = pytest.mark.skipif(not RSYSLOGD or not has_driver(), reason=WHY_NOT)
 
 
 class Rsyslog:
     """rsyslogd as a child; what it is sent stands in a file, one message a line."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, address="127.0.0.1", port=None):
         self.lab, self.out = lab, lab.path("collected")
-        self.port = self.process = None
+        self.address, self.port, self.process = address, port, None
         self.make_certificates()
 
     def make_certificates(self):
@@ -53,7 +54,7 @@ global(workDirectory="{self.lab.dir}" defaultNetstreamDriverCAFile="{self.lab.pa
 module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.Authmode="x509/name"
        PermittedPeer=["board1"])
 template(name="all" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %msgid% %structured-data%|%msg%\\n")
-input(type="imtcp" port="{self.port or 0}" address="127.0.0.1" listenPortFileName="{ports}")
+input(type="imtcp" port="{self.port or 0}" address="{self.address}" listenPortFileName="{ports}")
 action(type="omfile" file="{self.out}" template="all" asyncWriting="off" flushOnTXEnd="on")
 ''')
         self.process = subprocess.Popen([RSYSLOGD, "-n", "-f", config, "-i", self.lab.path("rsyslog.pid")],
@@ -78,6 +79,17 @@ action(type="omfile" file="{self.out}" template="all" asyncWriting="off" flushOn
 
     close = kill
 
+    def configuration(self):
+        """By which a daemon sends to it."""
+        return f'''
+[syslog]
+server = "{self.address}:{self.port}"
+ca = "{self.lab.path('ca.pem')}"
+name = "logs.example.net"
+certificate = "{self.lab.path('board1.pem')}"
+key = "{self.lab.path('board1.key')}"
+'''
+
     def messages(self, event=None):
         """[(event, {parameter: value}, text)] in the order of their arrival."""
         if not os.path.exists(self.out):
@@ -101,14 +113,7 @@ action(type="omfile" file="{self.out}" template="all" asyncWriting="off" flushOn
 def sending(lab, rsyslog):
     """A daemon that sends to this collector."""
     daemon = lab.keep(Daemon(lab, {"edge1": lab.gear("edge1")}))
-    daemon.write_config(daemon.config_text() + f'''
-[syslog]
-server = "127.0.0.1:{rsyslog.port}"
-ca = "{lab.path('ca.pem')}"
-name = "logs.example.net"
-certificate = "{lab.path('board1.pem')}"
-key = "{lab.path('board1.key')}"
-''')
+    daemon.write_config(daemon.config_text() + rsyslog.configuration())
     daemon.start()
     daemon.wait_up("edge1")
     return daemon
