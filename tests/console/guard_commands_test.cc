@@ -93,7 +93,7 @@ TEST(GuardCommands, ArmNothingWhoseLoginCannotBeRead) {
   ASSERT_EQ(::chmod(login.password_file.c_str(), 0644), 0);
   EXPECT_THAT(board.says("alice", "guard r1 10m -- undo", 78), HasSubstr("so no guard is armed"));
   EXPECT_TRUE(board.core.guards->all().empty());
-  EXPECT_THAT(board.journal_text(), Not(HasSubstr("guard.armed")));
+  EXPECT_THAT(board.whole_journal(), Not(HasSubstr("guard.armed")));
   ASSERT_EQ(::chmod(login.password_file.c_str(), 0600), 0);
   EXPECT_THAT(board.says("alice", "guard r1 10m -- undo", 0), Not(HasSubstr("configured")));
   EXPECT_TRUE(board.core.guards->find("r1"));

@@ -135,7 +135,7 @@ TEST(Show, WithoutAFileListsThem) {
   EXPECT_TRUE(visit.out.starts_with("FILE        SIZE  SHA-256\nconfig.xml  34    ")) << visit.out;
   EXPECT_TRUE(visit.out.ends_with("\nmeta.json   -     -\n")) << visit.out;
   EXPECT_EQ(count(visit.out, "\n"), 4u);
-  EXPECT_EQ(library.journal_text().find("file.read"), std::string::npos);
+  EXPECT_EQ(library.whole_journal().find("file.read"), std::string::npos);
 }
 
 TEST(Show, GivesWhatIsKnownOfTheFilesAsWell) {

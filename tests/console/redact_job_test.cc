@@ -100,7 +100,7 @@ TEST(RedactJob, TakesTheRightToAdministerAsWellAsTheRightToAudit) {
   board.allow({auth::Action::watch, auth::Action::admin});
   EXPECT_EQ(board.run("alice", "redact " + kSecret + kTimes), 77);
   EXPECT_EQ(read_file(board.path), before);
-  EXPECT_THAT(board.journal_text(), Not(HasSubstr(R"("ev":"redaction")")));
+  EXPECT_THAT(board.whole_journal(), Not(HasSubstr(R"("ev":"redaction")")));
 }
 
 TEST(RedactJob, SaysTheSameOfARecordingThatIsHiddenAndOneThatIsNot) {
@@ -117,7 +117,7 @@ TEST(RedactJob, RefusesWhatIsStillBeingRecorded) {
   Redacted board;
   EXPECT_EQ(board.run("alice", "redact " + kLive + kTimes), 75);
   EXPECT_THAT(board.err, HasSubstr("still being recorded"));
-  EXPECT_THAT(board.journal_text(), Not(HasSubstr(R"("ev":"redaction")")));
+  EXPECT_THAT(board.whole_journal(), Not(HasSubstr(R"("ev":"redaction")")));
 }
 
 TEST(RedactJob, IsNotToMakeGoodWhatSomebodyHasAltered) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -63,8 +64,19 @@ class Board {
     for (auto& session : core.sessions) session->recheck();
   }
 
-  // The journal's lines so far.
-  std::string journal_text() { return read_file(dir / "journal/000000000000.jsonl"); }
+  // The journal's lines so far; one that is just being written is none yet.
+  std::string journal_text() {
+    std::string text = read_file(dir / "journal/000000000000.jsonl");
+    text.resize(text.rfind('\n') + 1);
+    return text;
+  }
+  // The same once all is in it that has come until now: for what it must not have.
+  std::string whole_journal() {
+    bool is_whole = false;
+    core.journal.seal([&](const base::Result<auth::Checkpoint>& sealed) { is_whole = sealed.has_value(); });
+    EXPECT_TRUE(run_until(loop, [&] { return is_whole; }));
+    return journal_text();
+  }
   // Whether the journal comes to have `text`.
   bool journalled(const std::string& text) {
     return run_until(loop, [&] { return journal_text().find(text) != std::string::npos; });
