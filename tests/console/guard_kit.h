@@ -89,10 +89,12 @@ struct GuardedBoard : Board {
   bool fired() {
     return run_until(loop, [&] { return !tried.empty(); });
   }
-  // Until let go, no file is written.
+  // Until let go, no file is written, however long that is: those that run are soon taken for stuck, and the
+  // next ones for them, up to the bound.
   void hold_files() {
     std::shared_future<void> open = files.get_future().share();
-    for (int i = 0; i < base::Blocking::kAtOnce; ++i) blocking.run([open] { open.wait(); }, [] {});
+    for (int i = 0; i < base::Blocking::kAtOnce + base::Blocking::kStuckAtMost; ++i)
+      blocking.run([open] { open.wait(); }, [] {});
   }
   void pass(base::Micros span) {
     uptime += span;
