@@ -17,6 +17,7 @@ using test::run_until;
 namespace {
 
 constexpr std::size_t kMostRecalled = 4096;
+constexpr milliseconds kForADiskThatAnswers{30'000};
 
 struct Recalled : Board {
   Console& console() { return *inventory.find("r1")->console; }
@@ -27,7 +28,7 @@ struct Recalled : Board {
     EXPECT_TRUE(run_until(loop, [&] { return over; }));
     return recall.said(console());
   }
-  Recall recall{core, kMostRecalled, milliseconds(5000)};
+  Recall recall{core, kMostRecalled, kForADiskThatAnswers};
 };
 
 // Threads for what may hang, taken until it goes: what comes behind them waits until they count as stuck.
@@ -86,7 +87,7 @@ TEST(Recall, ReadsNothingWhereMemoryIsEnoughAndNoMoreThanItIsAskedFor) {
   board.say(lines);
   begin_again(board, "r1");
   EXPECT_EQ(board.said(board.recall)->size(), 4000u);
-  Recall few(board.core, 100, milliseconds(5000));
+  Recall few(board.core, 100, kForADiskThatAnswers);
   EXPECT_EQ(*board.said(few), line + "\n");
   board.say(lines.substr(0, 2500));
   EXPECT_EQ(board.said(board.recall)->size(), 2500u);
