@@ -190,10 +190,8 @@ TEST(Search, FindsLinesOfTranscripts) {
 TEST(Search, FindsLinesOfDevicesThatAreNoLongerConfiguredForThoseWhoAuditAll) {
   Audited board;
   board.lines["r1"]->say("panic: here\r\n");
-  Visit log(board, "root", "expect r1 panic --timeout 10s");
-  ASSERT_EQ(log.wait(), 0);
-  ASSERT_EQ(say(board, "root", "audit grep panic: --transcripts").out.substr(0, 6), "r1@0  ");
   ASSERT_TRUE(board.in_the_files("r1", "panic: here"));
+  ASSERT_EQ(say(board, "root", "audit grep panic: --transcripts").out.substr(0, 6), "r1@0  ");
   for (const char* folder : {"r9", "rack 1%2Fr%25", "%2Eprofile"})
     std::filesystem::copy(board.dir / "transcripts/r1", board.dir / (std::string("transcripts/") + folder));
   std::filesystem::create_directories(board.dir / "transcripts/no%2fdevice");
