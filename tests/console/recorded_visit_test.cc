@@ -57,7 +57,9 @@ TEST(RecordedVisit, HoldsWhatWasShownAndByWhom) {
   RecordingBoard board;
   Visit alice(board, "alice", "attach r1", true);
   ASSERT_TRUE(alice.wait_for("you may type"));
-  EXPECT_TRUE(has(board.journal_text(), "\"ev\":\"recording.open\""));
+  // But nobody waits long for a disk that stands still.
+  EXPECT_TRUE(has(board.journal_text(), "\"ev\":\"recording.open\"") ||
+              has(alice.out, "NOT RECORDED: the disk does not answer"));
   board.lines["r1"]->say("login:\xff ");
   ASSERT_TRUE(alice.wait_for("login:"));
   alice.type("root\r");
