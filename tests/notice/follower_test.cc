@@ -26,6 +26,7 @@ class FollowerTest : public testing::Test {
     limits_.again_least = milliseconds(2);
     limits_.again_most = milliseconds(5);
     limits_.read_again = milliseconds(20);
+    limits_.position_every = milliseconds(1);
     settings_.choice.events = {"line.*"};
     settings_.most = 3600;
     open();
@@ -71,7 +72,12 @@ class FollowerTest : public testing::Test {
   // One whose position file is there already.
   void follow_from_here() {
     follow();
-    ASSERT_TRUE(test::run_until(loop_, [&] { return !position().empty(); }));
+    ASSERT_TRUE(is_settled());
+  }
+  // Whether the file comes to say that all was told. No write of it is under way then, which a follower that
+  // ends would leave behind.
+  bool is_settled() {
+    return wait([&] { return position().ends_with(base::str(" ", journal_->written(), "\n")); });
   }
   bool wait(std::function<bool()> condition) { return test::run_until(loop_, std::move(condition)); }
   std::string position() const { return test::read_file(dir_ / "notify/sms.position"); }
@@ -128,6 +134,7 @@ TEST_F(FollowerTest, GoesOnWhereItWasLeft) {
   down({"a"});
   // Told, and known to be: what ends in between is told again.
   ASSERT_TRUE(wait([&] { return follower_->figures().sent == 1; }));
+  ASSERT_TRUE(is_settled());
   open();
   down({"b", "c"});
   follow();
@@ -140,6 +147,7 @@ TEST_F(FollowerTest, TellsTwiceRatherThanNeverAfterACrash) {
   std::string before = position();
   down({"a"});
   ASSERT_TRUE(wait([&] { return told_.size() == 1 && position() != before; }));
+  ASSERT_TRUE(is_settled());
   open();
   test::write_file(dir_ / "notify/sms.position", before);
   follow();
@@ -151,8 +159,7 @@ TEST_F(FollowerTest, KeepsWhatCannotBeToldOverARestart) {
   follow_from_here();
   answer_ = no_way_out;
   down({"a", "b"});
-  ASSERT_TRUE(wait([&] { return tried_.size() > 3; }));
-  EXPECT_EQ(follower_->figures().waiting, 2u);
+  ASSERT_TRUE(wait([&] { return tried_.size() > 3 && follower_->figures().waiting == 2; }));
   EXPECT_EQ(follower_->figures().trouble, "192.0.2.1: no route");
   open();
   answer_ = [](const Notice&) { return Outcome{Outcome::Kind::delivered, ""}; };
@@ -213,12 +220,14 @@ TEST_F(FollowerTest, KeepsSomeOfItsRateForWhatMattersMost) {
   settings_.most = 6;  // two at once, one of these for what is urgent
   settings_.choice.events = {"line.*", "console.alarm"};
   follow_from_here();
+  std::string before = position();
   journal_->note(auth::Entry("line.down").with("device", "a"));
   journal_->note(auth::Entry("line.down").with("device", "b"));
   journal_->note(auth::Entry("console.alarm").with("device", "c").with("text", "panic: page fault"));
   down({"d"});
   ASSERT_TRUE(wait([&] { return told_.size() == 2 && follower_->figures().waiting == 2; }));
   EXPECT_THAT(devices(), ElementsAre("a", "c"));
+  ASSERT_TRUE(wait([&] { return position() != before; }));
   // Its place is before those that still wait: a crash tells twice, and not never.
   open();
   settings_.most = 3600;
@@ -248,12 +257,11 @@ TEST_F(FollowerTest, TellsAnUrgentOneByItselfThoughItsFirstTryFails) {
   settings_.choice.events = {"line.*", "console.alarm"};
   follow_from_here();
   down({"a", "b"});
-  ASSERT_TRUE(wait([&] { return follower_->figures().waiting == 1; }));
+  ASSERT_TRUE(wait([&] { return told_.size() == 1 && follower_->figures().waiting == 1; }));
   answer_ = no_way_out;
   journal_->note(auth::Entry("console.alarm").with("device", "c"));
   down({"d"});
-  ASSERT_TRUE(wait([&] { return follower_->figures().failed > 2; }));
-  EXPECT_EQ(follower_->figures().waiting, 3u);
+  ASSERT_TRUE(wait([&] { return follower_->figures().failed > 2 && follower_->figures().waiting == 3; }));
   answer_ = [](const Notice&) { return Outcome{Outcome::Kind::delivered, ""}; };
   ASSERT_TRUE(wait([&] { return follower_->figures().waiting == 2; }));
   EXPECT_THAT(devices(), ElementsAre("a", "c"));
@@ -267,7 +275,7 @@ TEST_F(FollowerTest, TellsAtOnceOfTheManyAmongWhichOneIsUrgent) {
   limits_.newest = 2;
   follow_from_here();
   down({"a", "b"});
-  ASSERT_TRUE(wait([&] { return follower_->figures().waiting == 1; }));
+  ASSERT_TRUE(wait([&] { return told_.size() == 1 && follower_->figures().waiting == 1; }));
   journal_->note(auth::Entry("console.alarm").with("device", "c").with("text", "panic: page fault"));
   down({"d", "e", "f", "g"});
   ASSERT_TRUE(wait([&] { return follower_->figures().waiting < 6 && told_.size() == 2; }));
@@ -349,7 +357,6 @@ TEST_F(FollowerTest, GoesOnInANewLifeAndSaysSo) {
 }
 
 TEST_F(FollowerTest, TellsAllWhereItsPositionIsDamaged) {
-  limits_.position_every = milliseconds(1);
   down({"a"});
   follow_from_here();
   open();
@@ -362,8 +369,7 @@ TEST_F(FollowerTest, TellsAllWhereItsPositionIsDamaged) {
     follow();
     ASSERT_TRUE(wait([&] { return told_.size() == 1; })) << text;
     EXPECT_THAT(devices(), ElementsAre("a"));
-    // No write of this one is under way any more.
-    ASSERT_TRUE(wait([&] { return position().ends_with(base::str(" ", journal_->written(), "\n")); }));
+    ASSERT_TRUE(is_settled());
   }
 }
 
