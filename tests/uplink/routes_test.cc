@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "tests/uplink/two_namespaces.h"
 #include "uplink/ip.h"
 
 namespace oob::uplink {
@@ -211,6 +212,7 @@ TEST(Routes, TellOfInterfacesWithoutTheLoopbackAndLinkLocalAddresses) {
     add_leg("oob0", "198.51.100.10/25");
     ASSERT_TRUE(ip_command("link add name lte0 type veth peer name modem"));
     ASSERT_TRUE(ip_command("address add 169.254.3.4/16 dev oob0"));
+    ASSERT_TRUE(test::comes_to_carry("oob0"));
     Board board = looked();
     EXPECT_EQ(board.legs.count("lo"), 0U);
     EXPECT_TRUE(board.legs["oob0"].is_up);

@@ -3,11 +3,17 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <string>
 
@@ -15,6 +21,21 @@
 #include "base/fd.h"
 
 namespace oob::test {
+
+// Waits until the kernel tells that an interface has a carrier, or none, in this thread's namespace. It takes
+// its own time for that, and sends nothing before.
+inline bool comes_to_carry(const std::string& name, bool carries = true) {
+  base::Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  do {
+    ifreq asked{};
+    std::strncpy(asked.ifr_name, name.c_str(), IFNAMSIZ - 1);
+    if (::ioctl(any.get(), SIOCGIFFLAGS, &asked) == 0 && ((asked.ifr_flags & IFF_RUNNING) != 0) == carries)
+      return true;
+    ::poll(nullptr, 0, 5);
+  } while (std::chrono::steady_clock::now() < limit);
+  return false;
+}
 
 // A board with two uplinks, oob0 (10.1.0.2) and lte0 (10.2.0.2), in a network namespace that this thread
 // enters, and what is far outside in another: 10.9.9.9, 2001:db8:9::9, with a TCP port that is served. The
@@ -58,6 +79,10 @@ class TwoNamespaces {
                   " nodad; ip link set ", name, " up"));
     run(base::str("ip route add default via 10.", n, ".0.1 dev ", name, " metric ", n,
                   "00; ip -6 route add default via ", v6, "::1 dev ", name, " metric ", n, "00"));
+    EXPECT_TRUE(comes_to_carry(name));
+    EXPECT_EQ(::setns(far_.get(), CLONE_NEWNET), 0);
+    EXPECT_TRUE(comes_to_carry(base::str("far", n)));
+    EXPECT_EQ(::setns(board_.get(), CLONE_NEWNET), 0);
   }
   // From now on nothing comes back by uplink N, whose interface stays up; or it does again.
   void swallow(int n) {

@@ -27,9 +27,10 @@ class UplinksTest : public testing::Test {
     lab_.emplace();
     limits_.look = seconds(60);  // what changes is told by the system
     limits_.probe = milliseconds(50);
-    limits_.answer = milliseconds(300);
+    limits_.answer = seconds(5);  // of what answers, however slow all is
     limits_.up_after = milliseconds(200);
   }
+  void notice_silence() { limits_.answer = milliseconds(300); }
   void begin(const std::map<std::string, Settings>& settings) {
     uplinks_.emplace(loop_, limits_);
     changes_ = uplinks_->on_change([this](const Uplinks::Change& change) {
@@ -44,8 +45,25 @@ class UplinksTest : public testing::Test {
       if (each.name == name) return each;
     return {};
   }
-  bool comes_to(const std::function<bool()>& condition, milliseconds limit = milliseconds(10'000)) {
+  bool comes_to(const std::function<bool()>& condition, milliseconds limit = milliseconds(60'000)) {
     return run_until(loop_, condition, limit);
+  }
+  // The same; how long it took, less how long this process stood still meanwhile.
+  milliseconds time_to(const std::function<bool()>& condition) {
+    constexpr milliseconds kTick(100), kLate(50);
+    const auto begin = base::Clock::now();
+    auto last = begin;
+    base::Clock::duration still{0};
+    base::Timer timer(loop_);
+    std::function<void()> tick = [&] {
+      auto now = base::Clock::now();
+      if (now - last > kTick + kLate) still += now - last - kTick;
+      last = now;
+      timer.after(kTick, tick);
+    };
+    timer.after(kTick, tick);
+    EXPECT_TRUE(comes_to(condition));
+    return std::chrono::duration_cast<milliseconds>(base::Clock::now() - begin - still);
   }
   bool is(const std::string& name, Health health) { return figures(name).health == health; }
   bool both_up() {
@@ -93,17 +111,21 @@ TEST_F(UplinksTest, LeavesADeadWayOutWithinTenSecondsThoughItsInterfaceIsUp) {
   ASSERT_TRUE(both_up());
   ASSERT_EQ(uplinks_->way_out(), "oob0");
   lab_->swallow(1);
-  EXPECT_TRUE(comes_to([&] { return uplinks_->way_out() == "lte0"; }, milliseconds(9'500)));
+  milliseconds took = time_to([&] { return uplinks_->way_out() == "lte0"; });
+  EXPECT_LT(took, milliseconds(9'500));
   EXPECT_TRUE(is("fixed", Health::down));
   EXPECT_THAT(figures("fixed").why, HasSubstr("4 of 4 probes unanswered (tcp:10.9.9.9:"));
+  base::Micros before = base::wall_now();
   Figures fixed = figures("fixed");
   EXPECT_LT(fixed.lasting, 9'500'000);
-  EXPECT_NEAR(static_cast<double>(fixed.since + fixed.lasting), static_cast<double>(base::wall_now()), 1e6);
+  EXPECT_GE(fixed.since + fixed.lasting, before - 1'000'000);
+  EXPECT_LE(fixed.since + fixed.lasting, base::wall_now() + 1'000'000);
   EXPECT_FALSE(uplinks_->leads_out("oob0"));
   EXPECT_THAT(told_, ElementsAre("fixed degraded", "fixed down"));
 }
 
 TEST_F(UplinksTest, ReturnsAtTheFirstAnswerWhereNothingElseWorks) {
+  notice_silence();
   limits_.up_after = seconds(60);
   begin({{"fixed", both()["fixed"]}});
   ASSERT_TRUE(comes_to([&] { return uplinks_->is_up("fixed"); }));
@@ -120,9 +142,10 @@ TEST_F(UplinksTest, LeavesAnInterfaceThatIsGoneAtOnceAndStaysWithTheNextWhileTha
   begin(both());
   ASSERT_TRUE(both_up());
   lab_->run("ip link set oob0 down");
-  EXPECT_TRUE(comes_to([&] { return uplinks_->way_out() == "lte0"; }, seconds(2)));
-  EXPECT_TRUE(comes_to(
-      [&] { return figures("fixed").why == "its interface is switched off or has no carrier"; }, seconds(2)));
+  EXPECT_TRUE(comes_to([&] { return uplinks_->way_out() == "lte0"; }, seconds(30)));
+  EXPECT_TRUE(
+      comes_to([&] { return figures("fixed").why == "its interface is switched off or has no carrier"; },
+               seconds(30)));
   lab_->run(
       "ip link set oob0 up; ip -6 addr add 2001:db8:1::2/64 dev oob0 nodad; ip route add default via "
       "10.1.0.1 "
@@ -144,16 +167,22 @@ TEST_F(UplinksTest, TakesUpAnInterfaceThatIsMadeAnew) {
     lab_->add("lte0", 2);
     EXPECT_TRUE(comes_to([&] { return uplinks_->is_up("lte"); })) << figures("lte").why;
     lab_->run("ip link del lte0");
-    EXPECT_TRUE(comes_to([&] { return is("lte", Health::down); }, seconds(2)));
+    EXPECT_TRUE(comes_to([&] { return is("lte", Health::down); }, seconds(30)));
   }
   EXPECT_GT(looks_, before);
 }
 
 TEST_F(UplinksTest, ProbesAMeteredOneSeldomUntilItIsNeeded) {
+  notice_silence();
+  limits_.metered = seconds(600);
   begin(both(true));
   ASSERT_TRUE(both_up());
-  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= 40; }));
-  EXPECT_EQ(figures("lte").probes, 1U);
+  // While the other one was not yet up, it may have been asked again.
+  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= 20; }));
+  std::uint64_t seldom = figures("lte").probes;
+  EXPECT_LE(seldom, 3U);
+  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= 60; }));
+  EXPECT_EQ(figures("lte").probes, seldom);
   lab_->swallow(1);
   ASSERT_TRUE(comes_to([&] { return uplinks_->way_out() == "lte0"; }));
   EXPECT_TRUE(comes_to([&] { return figures("lte").probes >= 10; }));
@@ -165,14 +194,18 @@ TEST_F(UplinksTest, ProbesAMeteredOneSeldomUntilItIsNeeded) {
 // lte died while nobody asked; sat works, if not well.
 TEST_F(UplinksTest, GoesByWhatWorksBeforeAMeteredOneThatWasNotAskedLately) {
   lab_->add("sat0", 3);
+  notice_silence();
+  limits_.probe = seconds(1);  // so that what was asked lately stays that for a while
+  limits_.metered = seconds(600);
   auto settings = both(true);
   settings["sat"] = {"sat0", {lab_->tcp(), "icmp:10.9.9.8"}, true};
   begin(settings);
   ASSERT_TRUE(both_up());
   ASSERT_TRUE(comes_to([&] { return figures("sat").answered > 0 && is("sat", Health::degraded); }));
-  lab_->swallow(2);
   std::uint64_t probes = figures("fixed").probes;
-  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= probes + 60; }));
+  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= probes + 12; })) << "lte is left alone by now";
+  lab_->swallow(2);
+  ASSERT_TRUE(comes_to([&] { return figures("fixed").probes >= probes + 28; }));
   ASSERT_TRUE(uplinks_->is_up("lte")) << "nobody asked";
   lab_->run("ip link set oob0 down");
   ASSERT_TRUE(comes_to([&] { return is("lte", Health::down); }));
@@ -195,6 +228,7 @@ TEST_F(UplinksTest, IsNoWorseForAShortageOfOurOwn) {
 }
 
 TEST_F(UplinksTest, GoesByADegradedOneBeforeAMeteredOne) {
+  notice_silence();
   auto settings = both(true);
   settings["fixed"].probe.push_back("icmp:10.9.9.8");  // nobody's
   begin(settings);
