@@ -19,13 +19,11 @@
 namespace oob::test {
 
 // Opens `line` and runs the loop until it answers.
-inline base::Result<> open_line(base::Loop& loop, console::Line& line,
-                                base::milliseconds limit = base::milliseconds(15'000)) {
+inline base::Result<> open_line(base::Loop& loop, console::Line& line) {
   std::optional<base::Result<>> outcome;
   line.open([&outcome](base::Result<> result) { outcome = std::move(result); });
   EXPECT_FALSE(outcome) << "answered from inside the call";
-  run_until(
-      loop, [&] { return outcome.has_value(); }, limit);
+  run_until(loop, [&] { return outcome.has_value(); });
   if (!outcome) return base::fail(base::Fault::internal, "open() did not answer");
   return *outcome;
 }
@@ -95,7 +93,9 @@ inline std::size_t open_descriptors() {
   return count;
 }
 
-// A TCP listener on 127.0.0.1 (or ::1) and some free port.
+// A TCP listener on 127.0.0.1 (or ::1) and some free port. With a backlog below 0 it has the port and does
+// not listen: whoever comes is refused, and nobody else gets the port meanwhile, but who says SO_REUSEADDR
+// too.
 struct Listener {
   explicit Listener(int backlog = 16, bool ipv6 = false) {
     socket.reset(::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -111,7 +111,9 @@ struct Listener {
     }
     socklen_t size = ipv6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
     auto* plain = reinterpret_cast<sockaddr*>(&name);
-    if (::bind(socket.get(), plain, size) < 0 || ::listen(socket.get(), backlog) < 0 ||
+    int yes = 1;
+    if (backlog < 0) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (::bind(socket.get(), plain, size) < 0 || (backlog >= 0 && ::listen(socket.get(), backlog) < 0) ||
         ::getsockname(socket.get(), plain, &size) < 0)
       ADD_FAILURE() << "listen on loopback";
     int port = ntohs(ipv6 ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
@@ -132,18 +134,14 @@ struct Listener {
 };
 
 // Takes what has arrived at `socket` until `enough` bytes are there.
-inline std::string take(base::Loop& loop, int socket, std::size_t enough,
-                        base::milliseconds limit = base::milliseconds(5'000)) {
+inline std::string take(base::Loop& loop, int socket, std::size_t enough) {
   std::string taken;
-  run_until(
-      loop,
-      [&] {
-        char buffer[4096];
-        ssize_t size = ::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (size > 0) taken.append(buffer, static_cast<std::size_t>(size));
-        return taken.size() >= enough;
-      },
-      limit);
+  run_until(loop, [&] {
+    char buffer[4096];
+    ssize_t size = ::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (size > 0) taken.append(buffer, static_cast<std::size_t>(size));
+    return taken.size() >= enough;
+  });
   return taken;
 }
 

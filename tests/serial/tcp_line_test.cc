@@ -1,6 +1,7 @@
 #include "serial/tcp_line.h"
 
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include <memory>
 #include <vector>
@@ -49,12 +50,11 @@ TEST_F(TcpLineTest, BringsAMebibyteThroughAPeerThatReadsLate) {
 }
 
 TEST_F(TcpLineTest, SaysThatAPortIsRefused) {
-  std::string address;
-  { address = test::Listener().address; }
-  TcpLine line(loop, address);
+  test::Listener deaf(-1);
+  TcpLine line(loop, deaf.address);
   base::Result<> refused = test::open_line(loop, line);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().what, address + ": Connection refused");
+  EXPECT_EQ(refused.error().what, deaf.address + ": Connection refused");
   EXPECT_EQ(refused.error().fault, base::Fault::unavailable);
 }
 
@@ -76,6 +76,9 @@ struct BlackHole {
       ::connect(filler.get(), reinterpret_cast<sockaddr*>(&name), size);
       fillers.push_back(std::move(filler));
     }
+    // The kernel may be late with its handshakes, and let in who comes before they are over.
+    pollfd full{far.socket.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&full, 1, 60'000), 1);
   }
   test::Listener far;
   std::vector<base::Fd> fillers;
@@ -88,7 +91,8 @@ TEST_F(TcpLineTest, GivesUpOnABlackHoleAfterTenSeconds) {
   base::Result<> outcome = test::open_line(loop, line);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().what, hole.far.address + ": no answer within 10 s");
-  EXPECT_LT(base::Clock::now() - begun, std::chrono::seconds(13));
+  EXPECT_GE(base::Clock::now() - begun, TcpLine::kConnectLimit);
+  EXPECT_LT(base::Clock::now() - begun, TcpLine::kConnectLimit + std::chrono::seconds(30));
 }
 
 TEST_F(TcpLineTest, IsNotDelayedBy256LinesIntoABlackHole) {
@@ -101,10 +105,8 @@ TEST_F(TcpLineTest, IsNotDelayedBy256LinesIntoABlackHole) {
   }
   test::Listener far;
   TcpLine good(loop, far.address);
-  auto begun = base::Clock::now();
   ASSERT_TRUE(test::open_line(loop, good));
-  EXPECT_LT(base::Clock::now() - begun, std::chrono::seconds(1));
-  EXPECT_EQ(answers, 0);
+  EXPECT_EQ(answers, 0) << "it was not the end of any of them that let it go on";
 }
 
 TEST_F(TcpLineTest, TellsACloseFromAReset) {
