@@ -12,8 +12,8 @@ asked = []
 
 def transport():
     t = paramiko.Transport(socket.create_connection(("127.0.0.1", port)))
-    t.start_client(timeout=15)
-    t.auth_timeout = 15
+    t.start_client(timeout=60)
+    t.auth_timeout = 60
     return t
 
 
@@ -59,7 +59,7 @@ def ended(t, call):
         pass
     else:
         sys.exit("not ended")
-    t.join(15)
+    t.join(60)
     assert not t.is_alive() and not t.is_authenticated()
 
 
@@ -88,12 +88,12 @@ def answer_before_key():
 
 def answer_without_question():
     t = with_key()
-    ended(t, lambda: (t._send_message(pack(RESPONSE, 1, RIGHT)), t.open_session(timeout=15)))
+    ended(t, lambda: (t._send_message(pack(RESPONSE, 1, RIGHT)), t.open_session(timeout=60)))
 
 
 def key_alone():
     t = with_key()
-    ended(t, lambda: t.open_session(timeout=15))
+    ended(t, lambda: t.open_session(timeout=60))
 
 
 def other_methods():
@@ -122,7 +122,7 @@ def second_answer():
     refused(lambda: t.auth_interactive("alice", answers(WRONG)), "keyboard-interactive")
     for _ in range(5):
         t._send_message(pack(RESPONSE, 1, RIGHT))
-    t.join(15)
+    t.join(60)
     assert not t.is_alive() and not t.is_authenticated()
 
 

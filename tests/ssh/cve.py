@@ -202,7 +202,7 @@ def cve_2025_8277():
             raw.hear_kex()
             raw.ecdh()
             raw.new_keys()
-        raw.sock.close()
+        raw.to_the_end()  # and so freed
 
     # Before the login there is no second exchange at all, so a stranger has one guess a connection.
     for state in (Raw.keyed, lambda raw: raw.keyed().ask_service()):

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -153,7 +154,7 @@ int FakeCore::front_status() {
   if (pid_ < 0) return -1;
   int status = 0;
   pid_t pid = std::exchange(pid_, -1);
-  bool ended = wait([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }, base::milliseconds(5000));
+  bool ended = wait([&] { return ::waitpid(pid, &status, WNOHANG) == pid; });
   if (!ended) {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, &status, 0);
@@ -178,6 +179,18 @@ int FakeCore::end(pid_t pid) {
     return -1;
   }
   return decoded(status);
+}
+
+unsigned FakeCore::fail_until_kept_out(const std::vector<std::string>& command) {
+  const auto before = figures.failed;
+  unsigned times = 0;
+  while (figures.penalised == 0 && times < 30) {
+    EXPECT_EQ(run(command).status, 255);
+    ++times;
+    if (!wait([&] { return figures.failed == before + times; })) break;  // told with the penalty
+  }
+  EXPECT_EQ(figures.penalised, 1u) << times << " failures";
+  return times;
 }
 
 Finished FakeCore::run(const std::vector<std::string>& command, const std::string& input,
@@ -418,7 +431,10 @@ void FakeCore::end_sessions(std::uint32_t status) {
     base::wire::add_frames(session->out, Frame::exit, base::wire::Writer().u32(status).take());
     session->over = true;
     Session* one = session.get();
-    loop.post([this, one] { serve(*one); });
+    loop.post([this, one] {  // it may have gone by then
+      for (auto& each : sessions_)
+        if (each.get() == one) return serve(*one);
+    });
   }
 }
 

@@ -56,14 +56,17 @@ class FakeCore {
 
   int port() const { return port_; }
   pid_t pid() const { return pid_; }
-  bool wait(std::function<bool()> condition, base::milliseconds limit = base::milliseconds(20'000));
+  bool wait(std::function<bool()> condition, base::milliseconds limit = base::milliseconds(60'000));
   // Runs a program to its end while the core works. `input` is a file, empty: /dev/null.
   Finished run(const std::vector<std::string>& command, const std::string& input = "",
-               base::milliseconds limit = base::milliseconds(60'000));
+               base::milliseconds limit = base::milliseconds(150'000));
   // The same without waiting: its pid, for end().
   pid_t start(const std::vector<std::string>& command, const std::string& input = "",
               const std::string& output = "");
   int end(pid_t pid);  // waits for it: exit status
+  // Runs a login that is refused until its source is kept out. The penalties of three come to that, less the
+  // time that they took, so a busy machine needs some more. How many it were.
+  unsigned fail_until_kept_out(const std::vector<std::string>& command);
 
   // ssh with this core's port, key and host key; `words` are options, then the command.
   std::vector<std::string> ssh(std::vector<std::string> options, std::vector<std::string> command = {}) const;

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <algorithm>
 #include <sstream>
 
 #include "ssh/host_keys.h"
@@ -98,13 +97,15 @@ TEST(Hostile, WhatMayComeBeforeTheLoginHasABound) {
 
 TEST(Hostile, AStrangerDoesNotHoldUpTheKeysOfOthers) {
   FakeCore core;
-  Finished keys = core.python("hostile.py", {"blasted", "9000", str(core.pid())});
+  // The front's CPU time. What it does between its answer and the client's next turn on a busy machine counts
+  // with it, so that there may have to be some tries. Without a bound on a pump's time a blast of this size
+  // takes 275 ms and more before the key has its turn.
+  const int most = 100 * kSanitized;
+  Finished keys = core.python("hostile.py", {"blasted", "9000", str(core.pid()), str(most)});
   ASSERT_EQ(keys.status, 0) << keys.err;
-  double most[3]{};
-  std::istringstream(keys.out) >> most[0] >> most[1] >> most[2];
-  // The front's CPU time, which a busy machine does not change. Without a bound on a pump's time a blast of
-  // this size takes 275 ms and more before the key has its turn.
-  EXPECT_LT(*std::min_element(most, most + 3), 100 * kSanitized) << keys.out;
+  double least = most;
+  std::istringstream(keys.out) >> least;
+  EXPECT_LT(least, most) << keys.out;
 }
 
 TEST(Hostile, WhoAsksAndDoesNotReadIsCutOff) { Hostile().meets("deaf"); }
@@ -117,7 +118,7 @@ TEST(Hostile, StalledReadersCostLittleAndHoldUpNobody) {
   long before = core.rss_kib();
   std::string said = Keys::get().dir / "said";
   pid_t zero = core.start({"/usr/bin/python3", "-W", "ignore", str(SSH_TESTS, "/hostile.py"),
-                           str(core.port()), Keys::get().alice, "zero_window", "60"},
+                           str(core.port()), Keys::get().alice, "zero_window", "280"},
                           "", said);
   ASSERT_TRUE(core.wait([&] { return read_file(said) == "stalled\n"; }));
   // PuTTY's window is 2 GB, so TCP alone stops the flow.

@@ -61,12 +61,14 @@ TEST(Limits, AnUnfinishedLoginEndsWithTheGraceTime) {
   base::wire::Setup setup;
   setup.grace_seconds = 1;
   FakeCore core(setup, {"50"});
+  auto begun = Clock::now();
   Stranger silent(core.port(), "127.1.0.8"), talking(core.port(), "127.1.0.9");
   ::send(talking.fd.get(), "SSH-2.0-x\r\n", 11, 0);
-  auto begun = Clock::now();
   EXPECT_TRUE(core.wait([&] { return silent.closed() && talking.closed(); }));
-  EXPECT_GT(Clock::now() - begun, milliseconds(800));
+  EXPECT_GT(Clock::now() - begun, milliseconds(1000));
   EXPECT_THAT(silent.heard, HasSubstr("SSH-2.0-oobd"));
+  setup.grace_seconds = 30;  // a login may take more than a second
+  core.send(base::wire::Control::setup, setup.encode());
   EXPECT_EQ(core.ssh_run("exit 2").status, 2);
 }
 
@@ -107,12 +109,12 @@ TEST(Limits, SilentConnectionsOfASourceGiveWayToItsKeys) {
   Strangers silent;
   for (int i = 0; i < 100; ++i) silent.push_back(std::make_unique<Stranger>(core.port()));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(core.ssh_run("exit 2").status, 2);
-  EXPECT_GT(core.figures.too_many, 0u);
+  EXPECT_TRUE(core.wait([&] { return core.figures.too_many > 0; }));
 }
 
 // The first tries may be refused: nobody is sent away who may still be on the way to a key exchange.
 bool comes_in(FakeCore& core) {
-  const auto limit = Clock::now() + milliseconds(20'000);
+  const auto limit = Clock::now() + milliseconds(60'000);
   while (Clock::now() < limit)
     if (core.ssh_run("exit 2").status == 2) return true;
   return false;
@@ -141,13 +143,9 @@ TEST(Limits, HalfOpenConnectionsFromEverywhereKeepNoKeyOut) {
 
 TEST(Limits, ASourceThatFailsAgainAndAgainIsKeptOutBeforeTheKeyExchange) {
   FakeCore core({}, {"50"});
-  Finished failed;
-  // The penalties of three come to 15 s, less the time that they took.
-  for (int i = 0; i < 4; ++i)
-    failed = core.run(core.ssh({"-o", "User=mallory", "-o", "BindAddress=127.1.0.9"}, {"exit 0"}));
-  EXPECT_EQ(failed.status, 255);
-  EXPECT_TRUE(core.wait([&] { return core.figures.penalised == 1; }));
-  EXPECT_EQ(core.figures.failed, 4u);
+  unsigned failed =
+      core.fail_until_kept_out(core.ssh({"-o", "User=mallory", "-o", "BindAddress=127.1.0.9"}, {"exit 0"}));
+  EXPECT_EQ(core.figures.failed, failed);
   Stranger kept_out(core.port(), "127.1.0.9");
   EXPECT_TRUE(core.wait([&] { return kept_out.closed(); }));
   EXPECT_EQ(kept_out.heard, kKeptOut);
@@ -158,11 +156,10 @@ TEST(Limits, ASourceThatFailsAgainAndAgainIsKeptOutBeforeTheKeyExchange) {
 
 TEST(Limits, WhoBreaksTheProtocolIsKeptOutSooner) {
   FakeCore core({}, {"50"});
-  for (int i = 0; i < 2; ++i) {
-    Stranger rude(core.port(), "127.1.0.9");
-    rude.say("SSH-2.0-x\r\n" + std::string("\xff\xff\xff\xff junk junk junk junk", 24));
-    EXPECT_TRUE(core.wait([&] { return rude.closed(); }));
-  }
+  Stranger rude(core.port(), "127.1.0.9"), another(core.port(), "127.1.0.9");
+  for (Stranger* each : {&rude, &another})
+    each->say("SSH-2.0-x\r\n" + std::string("\xff\xff\xff\xff junk junk junk junk", 24));
+  EXPECT_TRUE(core.wait([&] { return rude.closed() && another.closed(); }));
   EXPECT_TRUE(core.wait([&] { return core.figures.penalised == 1; }));
 }
 
@@ -182,25 +179,25 @@ TEST(Limits, AGoodSourceIsNeverKeptOut) {
 
 TEST(Limits, NewLimitsHoldAtOnce) {
   FakeCore core({}, {"50"});
-  for (int i = 0; i < 4; ++i)
-    core.run(core.ssh({"-o", "User=mallory", "-o", "BindAddress=127.1.0.9"}, {"exit 0"}));
-  ASSERT_TRUE(core.wait([&] { return core.figures.penalised == 1; }));
+  core.fail_until_kept_out(core.ssh({"-o", "User=mallory", "-o", "BindAddress=127.1.0.9"}, {"exit 0"}));
   base::wire::Setup setup;
   setup.penalties = false;
-  setup.grace_seconds = 1;
   core.send(base::wire::Control::setup, setup.encode());
   EXPECT_TRUE(core.wait([&] { return core.figures.penalised == 0; }));
   EXPECT_EQ(core.run(core.ssh({"-o", "BindAddress=127.1.0.9"}, {"exit 4"})).status, 4);
+  setup.grace_seconds = 1;
+  core.send(base::wire::Control::setup, setup.encode());
   Stranger silent(core.port());
-  EXPECT_TRUE(core.wait([&] { return silent.closed(); }, milliseconds(10'000)));
+  EXPECT_TRUE(core.wait([&] { return silent.closed(); }, milliseconds(20'000)));  // it was 30 s
   EXPECT_TRUE(core.wait([&] { return core.figures.timed_out == 1; }));
 }
 
 TEST(Limits, FiguresAreToldOnceALookAtMostAndComeToRest) {
+  auto begun = Clock::now();
   FakeCore core({}, {"1000"});
   for (int i = 0; i < 5; ++i) EXPECT_EQ(core.ssh_run("exit 4").status, 4);
   EXPECT_TRUE(core.wait([&] { return core.figures.accepted == 5 && core.figures.connections == 0; }));
-  EXPECT_LE(core.figures_told, 12u);
+  EXPECT_LE(core.figures_told, (Clock::now() - begun) / std::chrono::seconds(1));
 }
 
 TEST(Limits, ConnectionsThatComeAndGoLeaveNothingBehind) {
@@ -268,7 +265,7 @@ TEST(Limits, ACoreThatDoesNotAnswerEndsTheLogin) {
 }
 
 TEST(Limits, TheDeadAreNoticedAndTheQuietKept) {
-  FakeCore core({}, {"50", "5000", "200", "1500"});
+  FakeCore core({}, {"50", "15000", "300", "5000"});
   pid_t quiet = core.start(core.ssh({}, {"hold"}));
   ASSERT_TRUE(core.wait([&] { return core.opened.size() == 1; }));
   pid_t dead = core.start(core.ssh({}, {"hold"}));
@@ -276,7 +273,7 @@ TEST(Limits, TheDeadAreNoticedAndTheQuietKept) {
   ::kill(dead, SIGSTOP);
   auto begun = Clock::now();
   EXPECT_TRUE(core.wait([&] { return core.closed.size() == 1; }));
-  EXPECT_TRUE(core.wait([&] { return Clock::now() - begun > milliseconds(4000); }));
+  EXPECT_TRUE(core.wait([&] { return Clock::now() - begun > milliseconds(7000); }));
   EXPECT_EQ(core.closed.size(), 1u);
   ::kill(dead, SIGKILL);
   core.end(dead);
@@ -355,17 +352,21 @@ TEST(Front, MixesNobodyUpAndLosesNoDescriptor) {
     core.wait([] { return true; });
   }
   for (auto [pid, status] : running) EXPECT_EQ(core.end(pid), status);
-  EXPECT_TRUE(core.wait([&] { return core.descriptors() == before; }));
-  EXPECT_EQ(core.closed.size(), 13u);
+  EXPECT_TRUE(core.wait([&] { return core.descriptors() == before && core.closed.size() == 13; }))
+      << core.descriptors() << " of " << before << ", " << core.closed.size() << " closed";
 }
 
 TEST(Front, SpendsLittleOnALoginAndAnIdleSession) {
   FakeCore core;
   ASSERT_EQ(core.ssh_run("exit 0").status, 0);
-  double cpu = core.cpu_ms();
-  for (int i = 0; i < 5; ++i) core.ssh_run("exit 0");
-  RecordProperty("cpu_ms_per_login", str((core.cpu_ms() - cpu) / 5));
-  EXPECT_LT((core.cpu_ms() - cpu) / 5, 25);  // 3 to 5 measured; debug builds and sanitizers are slower
+  double cpu = core.cpu_ms(), least = 1e9;  // what else the machine does only adds to it
+  for (int i = 0; i < 5; ++i) {
+    double before = core.cpu_ms();
+    core.ssh_run("exit 0");
+    least = std::min(least, core.cpu_ms() - before);
+  }
+  RecordProperty("cpu_ms_per_login", str(least));
+  EXPECT_LT(least, 25);  // 3 to 5 measured; debug builds and sanitizers are slower
   long rss = core.rss_kib();
   std::vector<pid_t> held;
   for (int i = 0; i < 10; ++i) {

@@ -1,7 +1,9 @@
 #include "ssh/login.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/ssh/fake_core.h"
 
@@ -129,20 +131,27 @@ TEST(Login, WaitsForTheVerdictOnACodeNoLongerThanOnAKey) {
 }
 
 TEST(Login, TheGraceTimeHoldsWhileACodeIsTyped) {
-  base::wire::Setup setup;
-  setup.grace_seconds = 1;
-  WithCodes core(setup, {"50"});
-  write_file(core.dir / "answers", "");
+  WithCodes core({}, {"50"});
   Finished out = core.python("codes.py", {"wrong_for_ever"});  // quick
   EXPECT_EQ(out.status, 0) << out.err;
-  write_file(core.dir / "wait", "#!/bin/sh\nread line\n", 0700);
-  std::vector<std::string> words = core.ssh({"-o", "BatchMode=no", "-o", "LogLevel=INFO"}, {"exit 7"});
+  ASSERT_TRUE(core.wait([&] { return core.closed.size() == 1; }));
+  base::wire::Setup setup;
+  setup.grace_seconds = 8;  // enough for a key on a busy machine
+  core.send(base::wire::Control::setup, setup.encode());
   // The askpass program reads what never comes: a terminal nobody types on.
+  std::string typed = core.dir / "typed";
+  ASSERT_EQ(::mkfifo(typed.c_str(), 0600), 0);
+  base::Fd nobody(::open(typed.c_str(), O_RDWR | O_CLOEXEC));
+  write_file(core.dir / "wait", str("#!/bin/sh\necho > ", core.dir / "asked", "\nread line < ", typed, "\n"),
+             0700);
+  std::vector<std::string> words = core.ssh({"-o", "BatchMode=no", "-o", "LogLevel=INFO"}, {"exit 7"});
   words.insert(words.begin(), {"env", "SSH_ASKPASS_REQUIRE=force", str("SSH_ASKPASS=", core.dir / "wait")});
-  std::size_t before = core.closed.size();
   pid_t pid = core.start(words);
-  EXPECT_TRUE(core.wait([&] { return core.closed.size() == before + 1; }));
-  core.end(pid);
+  EXPECT_TRUE(core.wait([&] { return core.closed.size() == 2; }));
+  EXPECT_NE(core.asked(), "");
+  EXPECT_TRUE(core.wait([&] { return core.figures.timed_out == 1; }));
+  nobody.reset();  // ends the program, and with it ssh
+  EXPECT_EQ(core.end(pid), 255);
   EXPECT_TRUE(core.opened.empty());
 }
 
@@ -177,7 +186,7 @@ TEST(Login, AQuestionHasOneAnswer) { WithCodes().meets("answer_counts", 1, 1); }
 // libssh drops those without a word.
 TEST(Login, HundredsOfAnswersComeToNothing) {
   base::wire::Setup setup;
-  setup.grace_seconds = 2;
+  setup.grace_seconds = 5;
   WithCodes(setup, {"50"}).meets("too_many_answers", 0, 0);
 }
 

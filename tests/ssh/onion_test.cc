@@ -22,7 +22,9 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // Patience of the front: everything as with strangers, and so long for tor's line.
-const std::vector<std::string> kQuick = {"50", "15000", "30000", "900000", "600000", "400"};
+std::vector<std::string> patience(const std::string& for_line) {
+  return {"50", "15000", "30000", "900000", "600000", for_line};
+}
 
 std::string line_of(int circuit) {
   char number[5];
@@ -32,7 +34,9 @@ std::string line_of(int circuit) {
 
 // A front with a Unix socket beside its TCP port.
 struct Onion {
-  explicit Onion(Listen::Way way = Listen::Way::onion, base::wire::Setup setup = {}) : core(setup, kQuick) {
+  explicit Onion(Listen::Way way = Listen::Way::onion, base::wire::Setup setup = {},
+                 const std::string& for_line = "20000")
+      : core(setup, patience(for_line)) {
     path = dir / "onion.sock";
     auto made = base::listen_unix(path);
     EXPECT_TRUE(made);
@@ -130,7 +134,7 @@ TEST(Onion, WhoBeginsOtherwiseIsToldNothing) {
 }
 
 TEST(Onion, HalfALineOrNoneIsWaitedForALittle) {
-  Onion onion;
+  Onion onion(Listen::Way::onion, {}, "400");
   auto begun = Clock::now();
   Caller half(onion, line_of(41).substr(0, 20)), silent(onion);
   EXPECT_TRUE(onion.core.wait([&] { return half.closed() && silent.closed(); }));
@@ -147,8 +151,7 @@ TEST(Onion, TheSilentDoNotKeepOthersOut) {
 
 TEST(Onion, OneCircuitIsKeptOutAndAnotherComesIn) {
   Onion onion;
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(onion.run(41, "exit 1", "mallory").status, 255);
-  EXPECT_TRUE(onion.core.wait([&] { return onion.core.figures.penalised == 1; }));
+  onion.core.fail_until_kept_out(onion.ssh(41, "exit 1", "mallory"));
   Caller kept(onion.tor, "41\n");
   EXPECT_TRUE(onion.core.wait([&] { return kept.closed(); }));
   EXPECT_EQ(kept.heard, "oobd: too many failures from your circuit, try again later\r\n");
@@ -160,8 +163,7 @@ TEST(Onion, OneCircuitIsKeptOutAndAnotherComesIn) {
 // It counts its circuits from 1 again: nobody pays for what another one's 41 did.
 TEST(Onion, ATorThatWasStartedAgainBeginsWithoutPenalties) {
   Onion onion;
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(onion.run(41, "exit 1", "mallory").status, 255);
-  EXPECT_TRUE(onion.core.wait([&] { return onion.core.figures.penalised == 1; }));
+  onion.core.fail_until_kept_out(onion.ssh(41, "exit 1", "mallory"));
   EXPECT_EQ(onion.run(41, "exit 7").status, 255);
   onion.end_tor();
   onion.start_tor();
@@ -191,8 +193,9 @@ TEST(Onion, ABastionIsOneSourceThatIsNeverKeptOut) {
   EXPECT_EQ(home.run(-1, "exit 7").status, 7);
   EXPECT_THAT(home.core.asks.back().peer, StartsWith("call-home-fra:"));
   EXPECT_EQ(home.core.figures.penalised, 0u);
-  std::vector<std::unique_ptr<Caller>> silent;  // one place more, since somebody logged in
-  for (int i = 0; i < 4; ++i) silent.push_back(std::make_unique<Caller>(home));
+  // One place more, since somebody logged in. Who has spoken keeps it for 3 s, however many wait.
+  std::vector<std::unique_ptr<Caller>> begun;
+  for (int i = 0; i < 4; ++i) begun.push_back(std::make_unique<Caller>(home, "SSH-2.0-x\r\n"));
   EXPECT_TRUE(home.core.wait(
       [&] { return home.core.figures.unauthenticated == 3 && home.core.figures.waiting == 1; }));
   // Another bastion has places of its own.

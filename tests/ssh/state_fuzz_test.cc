@@ -43,7 +43,7 @@ struct StateFuzz : testing::Test {
         Keys::get().alice,  group};
     const bool full = std::getenv("OOBD_FULL") != nullptr;
     if (full) words.push_back("full");
-    Finished done = core.run(words, "", base::milliseconds(full ? 3'000'000 : 110'000));
+    Finished done = core.run(words, "", base::milliseconds(full ? 3'000'000 : 250'000));
     EXPECT_EQ(done.status, 0) << done.out << done.err;
     std::cout << done.out << core.cpu_ms() << " CPU ms of the front, " << before << " KiB before, "
               << core.rss_kib() << " after\n";

@@ -13,9 +13,9 @@ seen = b""
 
 def until(text):
     global seen
-    deadline = time.time() + 15
+    deadline = time.time() + 60
     while text not in seen:
-        if time.time() > deadline or not select.select([screen], [], [], 15)[0]:
+        if time.time() > deadline or not select.select([screen], [], [], 60)[0]:
             sys.exit("waited for %r, have %r" % (text, seen))
         try:
             seen += os.read(screen, 4096)
