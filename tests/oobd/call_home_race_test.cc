@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <optional>
@@ -39,6 +40,8 @@ class CallHomeRaceTest : public ::testing::Test {
     ASSERT_EQ(::listen(bastion_.fd.get(), 0), 0);
     ASSERT_TRUE(dial({{}}));
     held_ = std::move((*outcome_)->socket);
+    pollfd queue{bastion_.fd.get(), POLLIN, 0};  // the far end knows of it later than we do
+    ASSERT_EQ(::poll(&queue, 1, 60'000), 1);
   }
 
   base::Loop loop_;
@@ -57,7 +60,7 @@ TEST_F(CallHomeRaceTest, TakesTheNextWayWhereOneFails) {
 }
 
 TEST_F(CallHomeRaceTest, TellsWhatIsWrongWithEachWay) {
-  bastion_.fd.reset();
+  ::shutdown(bastion_.fd.get(), SHUT_RD);  // the port stays ours
   ASSERT_TRUE(dial({{"oobd-none0", false}, {"lo", false}, {}}));
   ASSERT_FALSE(*outcome_);
   const std::string& what = outcome_->error().what;
@@ -84,15 +87,20 @@ TEST_F(CallHomeRaceTest, TriesEachWayOnceAlsoWhereOneFailsBeforeTheHeadStartIsOv
 TEST_F(CallHomeRaceTest, WaitsForNoWayThatSwallowsEverything) {
   fill();
   ASSERT_FALSE(HasFailure());
-  dial_.begin(bastion_.address, {{"lo", false}, {"oobd-none0", false}, {}},
-              {milliseconds(10), milliseconds(10), milliseconds(600'000), milliseconds(2000)},
-              [this](base::Result<CallHomeFlow> flow) { outcome_.emplace(std::move(flow)); });
-  outcome_.reset();
-  // The last way's first word comes once the first one's was lost, so it is the one that is repeated later.
-  base::Fd come(::accept(bastion_.fd.get(), nullptr, nullptr));
-  ASSERT_TRUE(come);
-  ASSERT_TRUE(run_until(loop_, [&] { return outcome_.has_value(); }));
-  ASSERT_TRUE(*outcome_) << outcome_->error().what;
+  base::Clock::time_point begin;
+  do {
+    begin = base::Clock::now();
+    dial_.begin(bastion_.address, {{"lo", false}, {"oobd-none0", false}, {}},
+                {milliseconds(10), milliseconds(10), milliseconds(600'000), milliseconds(2000)},
+                [this](base::Result<CallHomeFlow> flow) { outcome_.emplace(std::move(flow)); });
+    outcome_.reset();
+    // The last way's first word comes once the first one's was lost, so it is the one that is repeated later.
+    base::Fd come(::accept(bastion_.fd.get(), nullptr, nullptr));
+    ASSERT_TRUE(come);
+    ASSERT_TRUE(run_until(loop_, [&] { return outcome_.has_value(); }));
+    ASSERT_TRUE(*outcome_) << outcome_->error().what;
+    // The kernel repeats the first one's after a second: who stood still for so long is to try again.
+  } while (base::Clock::now() - begin > milliseconds(900));
   EXPECT_EQ((*outcome_)->way, CallHomeWay{});
 }
 
