@@ -9,6 +9,7 @@
 
 import asyncio
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -24,12 +25,16 @@ def listener(backlog=8):
     one = socket.socket()
     one.bind(("127.0.0.1", 0))
     one.listen(backlog)
-    say(str(one.getsockname()[1]))
     return one
+
+
+def say_port(listening):
+    say(str(listening.getsockname()[1]))
 
 
 def sshd(folder):
     listening = listener()
+    say_port(listening)
 
     def serve():
         while True:
@@ -50,6 +55,8 @@ def full():
         one.setblocking(False)
         one.connect_ex(listening.getsockname())
         waiting.append(one)
+    select.select([listening], [], [])
+    say_port(listening)
     sys.stdin.read()
 
 
@@ -96,6 +103,7 @@ if __name__ == "__main__":
         sshd(folder)
     elif kind == "silent":
         one = listener()
+        say_port(one)
         sys.stdin.read()
     elif kind == "full":
         full()
