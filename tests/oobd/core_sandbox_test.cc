@@ -90,15 +90,18 @@ TEST_F(CoreSandbox, ReadsTheConfigurationAndAllItNames) {
 }
 
 TEST_F(CoreSandbox, ReadsThemAlsoWhenTheyAreWrittenAnew) {
-  int told[2];
+  int told[2], entered[2];
   ASSERT_EQ(::pipe(told), 0);
+  ASSERT_EQ(::pipe(entered), 0);
   pid_t pid = ::fork();
+  char now = 'x';
   if (pid == 0) {
     enter_core_sandbox(config_, dir_ / "etc/oobd.toml", ports_);
-    char now;
-    if (::read(told[0], &now, 1) != 1) ::_exit(255);
+    if (::write(entered[1], &now, 1) != 1 || ::read(told[0], &now, 1) != 1) ::_exit(255);
     ::_exit(::open((dir_ / "keys/alice").c_str(), O_RDONLY) < 0 ? errno : 0);
   }
+  ::close(entered[1]);
+  ASSERT_EQ(::read(entered[0], &now, 1), 1);
   test::write_file(dir_ / "keys/new", "y");
   ASSERT_EQ(::rename((dir_ / "keys/new").c_str(), (dir_ / "keys/alice").c_str()), 0);
   ASSERT_EQ(::write(told[1], "x", 1), 1);
@@ -224,7 +227,7 @@ TEST_F(CoreSandbox, OpensItsListenersAgainAndOnNoOtherPort) {
 TEST_F(CoreSandbox, OpensListenersOfUplinksOnThePortsItKnewAndSaysWhichWait) {
   UplinkConfig uplink;
   uplink.interface = "lo";
-  auto free_port = [] { return listen_tcp("127.0.0.1:0")->address; };
+  auto free_port = [] { return listen_tcp("127.83.66.1:0")->address; };  // where nobody else takes it
   uplink.listen = {free_port()};
   base::Loop loop;
   Gates listeners(loop, {});
@@ -242,7 +245,7 @@ TEST_F(CoreSandbox, OpensListenersOfUplinksOnThePortsItKnewAndSaysWhichWait) {
   with.uplinks["lan"].listen = {free_port()};
   EXPECT_EQ(inside([&] {
               std::string said = listeners.adopt(with);
-              bool right = said.starts_with("[uplink.lan] listen \"127.0.0.1:") &&
+              bool right = said.starts_with("[uplink.lan] listen \"127.83.66.1:") &&
                            said.find("takes effect at the next start") != std::string::npos;
               return right && listeners.open().empty() ? 0 : -1;
             }),

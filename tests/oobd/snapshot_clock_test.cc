@@ -126,7 +126,7 @@ TEST(SnapshotClock, TriesAgainMoreAndMoreSeldom) {
   rack.puller->fails["r2"] = base::fail(base::Fault::busy, "bob types");
   rack.clock(kDay, 0);
   auto begun = base::Clock::now();
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.asked("r1") == 4 && rack.asked("r2") == 4; }));
+  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.asked("r1") >= 4 && rack.asked("r2") >= 4; }));
   EXPECT_GE(base::Clock::now() - begun, base::milliseconds(30 + 60 + 120));
   rack.puller->fails.clear();
   ASSERT_TRUE(run_until(rack.loop, [&] { return rack.history.stored.size() == 2; }));
@@ -149,6 +149,7 @@ TEST(SnapshotClock, HasTwoUnderWayAtMost) {
   rack.inventory.find("x1")->login.user = "root";
   rack.puller->holds = true;
   rack.clock(kDay, 0);
+  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.puller->held() >= SnapshotClock::kAtOnce; }));
   rack.wait_some_looks();
   EXPECT_EQ(rack.puller->held(), SnapshotClock::kAtOnce);
   rack.puller->holds = false;
@@ -161,7 +162,7 @@ TEST(SnapshotClock, GoesByItsOwnRunWhileTheClockWasNeverSet) {
   rack.wall = 5 * kSecond;
   rack.history.set_checked("r1", base::wall_now());  // in an earlier run
   rack.clock(200'000, 0);
-  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.asked("r1") == 3; }));
+  ASSERT_TRUE(run_until(rack.loop, [&] { return rack.asked("r1") >= 3; }));
 }
 
 TEST(SnapshotClock, ForgetsDevicesThatAreGone) {
