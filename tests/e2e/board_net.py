@@ -169,7 +169,7 @@ class Board:
         def routed():
             table = self.board.run("ip", "route", "show", "default")
             return "dev lte0" in table and "dev oob0" in table and "130:" in self.board.run("ip", "rule")
-        until("networkd has set up all legs", routed, 30)
+        until("networkd has set up all legs", routed, 60)
         log.seek(0)
         return log.read().decode()
 
@@ -204,7 +204,7 @@ class Board:
             server.close()
         self._stack.callback(end)
 
-    def reaches(self, address, port, source=None, patience=5):
+    def reaches(self, address, port, source=None, patience=20):
         """Whether somebody outside gets through to the board and back."""
         def dial():
             with contextlib.suppress(OSError), socket.create_connection(

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 import clients
-from gear import PATIENCE, BlackHole, ConsoleServer, Gear, SocketGear, Talker, until
+from gear import PATIENCE, BlackHole, ConsoleServer, Gear, SocketGear, Talker, in_time, until
 
 OOBD = os.environ.get("OOBD", "oobd")
 EVERYTHING = ["watch", "write", "power", "snapshot", "forward", "audit", "admin"]
@@ -205,6 +205,11 @@ class Daemon:
                 entries += [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
         return [entry for entry in entries if event is None or entry["ev"] == event]
 
+    def journalled(self, event, count=1):
+        """journal(), as soon as it has so many: most events are written a moment after they were told elsewhere."""
+        until(f"{count} of {event} in the journal", lambda: len(self.journal(event)) >= count)
+        return self.journal(event)
+
     # --- life --------------------------------------------------------------------------------------------------------
 
     def start(self):
@@ -336,4 +341,5 @@ class Daemon:
         return screen
 
 
-__all__ = ["BehindBmc", "Daemon", "Gear", "Lab", "OOBD", "PATIENCE", "Talker", "processes_of", "resident", "until"]
+__all__ = ["BehindBmc", "Daemon", "Gear", "Lab", "OOBD", "PATIENCE", "Talker", "in_time", "processes_of", "resident",
+           "until"]

@@ -69,11 +69,12 @@ class Machine(Gear):
         def own():
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.child = subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-c", LOGIN, self.USER, self.shell, self.home], stdin=slave, stdout=slave, stderr=slave,
             env=dict(os.environ, PASSWORD=self.PASSWORD), start_new_session=True, preexec_fn=own)
         os.close(slave)
         old, self.console = self.console, master
+        self.child = child  # who sees it asks for its tty next
         if old is not None:
             os.close(old)
 
@@ -101,9 +102,12 @@ class Machine(Gear):
                 pass  # nobody is on the line
 
     def at_login(self):
-        """Whether nobody is logged in."""
-        with open(f"/proc/{self.child.pid}/cmdline", "rb") as file:
-            return b"box login" in file.read()
+        """Whether nobody is logged in; while one login program follows another, that is not known."""
+        try:
+            with open(f"/proc/{self.child.pid}/cmdline", "rb") as file:
+                return b"box login" in file.read()
+        except OSError:
+            return False
 
     def echoes(self):
         """Whether the tty is as a person wants it."""

@@ -280,7 +280,7 @@ def check(scene, outage):
     cut, heal = OUTAGES[outage]
     seeing = ["inband"] + ["peering"] * (outage not in UNSEEN_BY_THE_ROUTER)
     in_band = board.ear(LAN)
-    assert board.greets(LAN6) and board.greets(OOB6)
+    until("it is served by IPv6", lambda: board.greets(LAN6) and board.greets(OOB6))
     until("all that is watched is well",
           lambda: all(one["state"] == "up" for one in board.watches().values()), pause=0.2)
     before = len(board.journal())
@@ -300,7 +300,7 @@ def check(scene, outage):
 
         done = board.login(OOB)
         assert done.status == 0 and "edge1" in done.out, done
-        assert board.greets(OOB6)
+        until("OOB serves IPv6 as well", lambda: board.greets(OOB6))
 
         lost = {name: board.tells("watch.lost", name, before) for name in seeing}
         told = seconds(begin)

@@ -55,7 +55,7 @@ def mend(daemon):
 def is_open_for_people_but_not_for_power(daemon, gear, why):
     """It starts; `why` is what it says is wrong with the journal."""
     daemon.start()
-    assert daemon.said("THE JOURNAL CAN'T BE OPENED, and is tried again: .*" + why), daemon.stderr
+    daemon.wait_said("THE JOURNAL CAN'T BE OPENED, and is tried again: .*" + why)
     daemon.wait_up("edge1")
     assert why in daemon.ctl("status").out
     daemon.wait_said("THE JOURNAL CAN'T BE WRITTEN|THE DISK IS FULL")
@@ -71,7 +71,7 @@ def is_open_for_people_but_not_for_power(daemon, gear, why):
 
 def is_whole_again(daemon):
     until("the journal is open", lambda: "journal      ok" in daemon.ctl("status").out)
-    assert daemon.said("journal: opened at last")
+    daemon.wait_said("journal: opened at last")
 
     def since_start():
         events = [one["ev"] for one in daemon.journal()]
@@ -107,7 +107,7 @@ def test_a_full_disk_at_a_first_start_keeps_nobody_out(lab):
     is_open_for_people_but_not_for_power(daemon, gear, "No space left on device")
     os.unlink(ballast)
     is_whole_again(daemon)
-    assert "BEGINS ANEW" in daemon.stderr
+    daemon.wait_said("BEGINS ANEW")
 
 
 def test_a_journal_on_a_read_only_disk_keeps_nobody_out(lab):

@@ -98,7 +98,7 @@ def test_power_on_shows_the_boot_to_the_byte(rack, machine):
     deeds = [(entry["ev"], entry["device"], entry["action"]) for entry in rack.journal()
              if entry["ev"] in ("power.request", "power.result")]
     assert deeds == [("power.request", "relay1", "on"), ("power.result", "relay1", "on")], deeds
-    assert any(entry["device"] == "relay1" for entry in rack.journal("power.change"))
+    until("that is in the journal", lambda: any(entry["device"] == "relay1" for entry in rack.journal("power.change")))
     stamped = rack.ssh("log", "relay1", "--stamp").out
     assert re.search(r"\bpower\b.*alice: on", stamped), stamped[:2000]
 

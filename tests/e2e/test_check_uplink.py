@@ -195,10 +195,10 @@ def test_the_example_for_networkd_keeps_the_rack_without_a_leg_and_without_the_p
     router, bmc = board_net.LEGS["lan0"][0], "203.0.113.20"
     net.far.ip(f"address del {router} dev far-lan0", f"address add {bmc}/24 dev far-lan0",
                f"link set far-{gone} down")
-    until(f"{gone} is out of the routing table", lambda: gone not in net.board.run("ip", "route"), 20)
+    until(f"{gone} is out of the routing table", lambda: gone not in net.board.run("ip", "route"), 60)
     net.board.run("ip", "neighbour", "flush", "dev", "lan0")
     for source in ((), ("-I", LAN)):
-        done = net.board.inside(subprocess.run, ["ping", "-c", "1", "-W", "3", *source, bmc], capture_output=True,
+        done = net.board.inside(subprocess.run, ["ping", "-c", "1", "-W", "10", *source, bmc], capture_output=True,
                                 text=True)
         assert done.returncode == 0, done.stdout + net.board.run("ip", "route", "get", bmc, "from", LAN)
 
@@ -225,14 +225,20 @@ def test_the_packet_filter_lets_in_ssh_and_what_ip_needs_and_nothing_else(good):
     assert [good.reaches(address, 2222) for address in (OOB, OOB6, LTE, LAN)] == [True] * 4
     assert [good.loses(address, 22) for address in (OOB, OOB6, LAN)] == [True] * 3
     for address, source in ((OOB, board_net.OUTSIDE), (OOB6, board_net.OUTSIDE6)):
-        good.far.run("ping", "-c", "1", "-W", "2", "-I", source, address)
-        good.board.run("ping", "-c", "1", "-W", "2", "-I", address, source)
+        good.far.run("ping", "-c", "1", "-W", "10", "-I", source, address)
+        good.board.run("ping", "-c", "1", "-W", "10", "-I", address, source)
 
 
 def test_the_packet_filter_slows_one_source_and_no_other(good):
     doors(good)
     good.board.run("nft", "-f", os.path.join(ETC, "nftables.conf"))
-    let_in = next(number for number in range(300) if good.loses(OOB, 2222))
+
+    def dropped():
+        counters = good.board.run("nft", "list", "chain", "inet", "oobd", "input")
+        return sum(map(int, re.findall(r"counter packets (\d+) bytes \d+ drop", counters)))
+
+    # Counted where they are dropped: one that is late was let in.
+    let_in = next(number for number in range(300) if good.loses(OOB, 2222) and dropped())
     assert let_in >= 30
     assert good.reaches(OOB, 2222, source="192.0.2.8")
 
@@ -253,7 +259,7 @@ def net_forwards(net):
                  "address add 10.99.0.1/24 dev prov0")
     inner.ip("link set eth0 up", "address add 10.99.0.2/24 dev eth0", "route add default via 10.99.0.1")
     net.far.shell(f"ip route replace 10.99.0.0/24 via {OOB} dev far-oob0")
-    done = net.far.inside(subprocess.run, ["ping", "-c", "1", "-W", "1", "-I", "198.51.100.1", "10.99.0.2"],
+    done = net.far.inside(subprocess.run, ["ping", "-c", "1", "-W", "3", "-I", "198.51.100.1", "10.99.0.2"],
                           capture_output=True)
     return done.returncode == 0
 
@@ -289,4 +295,4 @@ def test_status_tells_of_routing_that_keeps_people_out(good, lab):
     assert "; cure: ip rule add oif oob0 lookup 110" in told()
     good.board.shell("ip route add default via 198.51.100.1 dev oob0 metric 1000")
     good.board.ip("address add 100.64.3.121/24 dev lte0")  # an uplink that changes is reason enough to look again
-    until("status tells no more of it", lambda: "WRONG" not in told(), 15)
+    until("status tells no more of it", lambda: "WRONG" not in told())

@@ -28,6 +28,7 @@ def rack(lab):
                         roles={"all": (["*"], ["watch", "write", "admin", "audit"]), "edges": (["edge?"], ["watch"]),
                                "first": (["edge1"], ["write"])})
     daemon.wait_up("edge1", "edge2", "core1")
+    daemon.wait_up("dead1", state="down")
     daemon.gears = gears
     return daemon
 
@@ -165,6 +166,7 @@ def test_expect_waits_for_new_output(rack):
     gear.says("noise\r\ncurrent load: 42 %\r\nmore\r\n")
     assert waiting.wait() == 0
     assert waiting.out.decode().splitlines() == ["current load: 42 %"], waiting.out
+    until("the first has gone", lambda: not rack.devices_now()["edge1"]["watchers"])
     prompt = rack.begin("expect", "edge1", "'login: $'", "--timeout", "60")
     watched(rack, "edge1")
     gear.says("edge1 login: ")

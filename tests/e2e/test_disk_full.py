@@ -88,7 +88,7 @@ def test_the_oldest_goes_first_is_written_down_and_what_is_held_stays(lab):
     assert "THE DISK" not in daemon.ctl("status").out
     disk.fill(82)
     until_level(daemon, "1")
-    changes = daemon.journal("disk.level")
+    changes = daemon.journalled("disk.level")
     assert [(one["from"], one["to"]) for one in changes] == [("fine", "warn")] and 80 <= changes[0]["percent"] <= 84
     daemon.attached(says=r"\[oobd: THE DISK IS 8\d % FULL: ")
     assert daemon.ssh("list").err == ""
@@ -115,6 +115,8 @@ def test_the_oldest_goes_first_is_written_down_and_what_is_held_stays(lab):
         return len(daemon.journal("retention")) >= len(kept) - 2
 
     until("all above the floor is gone", filled_again)
+    # Each is removed after it was written down.
+    until("the last of them has gone", lambda: not os.path.exists(kept[-2][1]))
     assert [os.path.exists(path) for _, path, _, _ in kept] == [True] + [False] * (len(kept) - 2) + [True]
 
 

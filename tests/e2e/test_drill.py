@@ -95,8 +95,11 @@ def test_a_drill_reports_like_a_test_run(lab):
     how, text = line_of(done, "edge3 console")
     assert how == "FAILED" and text.startswith("the line is down: "), text
     assert line_of(done, "edge1 snapshot") == ("skipped", "none was ever stored; [snapshot] every takes them by the clock")
+    key = rf"127\.0\.0\.1:{daemon.port} shows this board's key after \d\.\d s"
     how, text = line_of(done, "login")
-    assert how == "ok" and re.fullmatch(rf"127\.0\.0\.1:{daemon.port} shows this board's key after \d\.\d s", text), text
+    # Where tests have the machine, it is overloaded at times, and says so.
+    slow = how == "FAILED" and re.fullmatch(key + ", which is too long: is the board overloaded\\?", text)
+    assert slow or how == "ok" and re.fullmatch(key, text), text
     assert line_of(done, "journal")[0] == "ok"
     numbers = [int(number) for number in re.findall(r"^(?:ok|FAILED|skipped) (\d+) ", done.out, re.MULTILINE)]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -129,7 +132,7 @@ def test_one_device_that_is_well_is_exit_status_zero_and_json_has_it(lab):
     assert check["check"] == "edge1 console" and check["device"] == "edge1" and check["result"] == "passed"
     assert check["text"].startswith("answers after ") and 2000 <= check["ms"] < 30000
     assert (total["result"], total["checks"], total["passed"], total["failed"]) == ("passed", 1, 1, 0)
-    assert daemon.journal("drill.passed")
+    assert daemon.journalled("drill.passed")
     assert daemon.ssh("drill", "edge9").status == 66
     assert daemon.ssh("drill", "--jsn").status == 64
     assert daemon.ssh("help", "drill").out.startswith("drill [D…] [--json]\n")
@@ -205,9 +208,9 @@ def test_the_schedule_drills_what_is_overdue_and_a_program_is_told(lab):
     assert (begun["user"], begun["key"]) == ("oobd", "schedule")
     assert silent.heard == b"\r\r"
     # The next is a week away, also after a restart.
+    daemon.stop()
     with open(record) as file:
         assert re.match(r"oobd drill 1\n\S+ \d+ \d+ \d+ oobd\n", file.read())
-    daemon.stop()
     daemon.start()
     status = json.loads(daemon.ctl("status", "--json").out)["drill"]
     assert status["by"] == "oobd" and status["result"] == "failed" and "edge1 console" in status["failures"]
@@ -223,4 +226,4 @@ def test_a_drill_that_is_left_gives_the_keyboard_back(lab):
     visit.child.kill()
     until("the keyboard is free", lambda: daemon.devices_now()["edge1"]["writer"] is None)
     until("it is in the journal", lambda: daemon.journal("drill.given_up"))
-    assert json.loads(daemon.ctl("status", "--json").out)["drill"]["under_way"] is False
+    until("none is under way", lambda: json.loads(daemon.ctl("status", "--json").out)["drill"]["under_way"] is False)

@@ -21,7 +21,7 @@ def desk(lab):
 
 def test_a_grant_gives_the_keyboard_and_takes_it_back_on_time(desk):
     carol = desk.attached(user="carol", says="edge1")
-    done = desk.ssh("grant", "carol", "write", "edge1", "2s")
+    done = desk.ssh("grant", "carol", "write", "edge1", "15s")
     assert done.status == 0 and done.out.startswith("grant 1: carol may write edge1 until "), done
     carol.expect("carol may write edge1 until")
     carol.type("\x05ca")
@@ -53,8 +53,8 @@ def test_a_role_that_expires_takes_the_keyboard_from_who_is_typing(lab):
     daemon, gear = lab.one(users={"alice": ["until", "auditor"]},
                            roles={"until": (["*"], ["watch", "write"]), "auditor": (["*"], ["watch", "audit"])})
     alice = daemon.attached(says="you may type")
-    end = time.time() + 4
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(end)) + f".{int(end % 1 * 1000):03}Z"
+    end = int(time.time()) + 15
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
     daemon.write_config(daemon.config_text().replace("[role.until]\n", f'[role.until]\nexpires = "{text}"\n'))
     daemon.reload()
     until("it is reloaded", lambda: daemon.journal("reload"))

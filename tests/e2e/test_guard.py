@@ -87,8 +87,8 @@ def dead(shared_lab):
 def test_what_nobody_confirms_is_taken_back_and_the_rest_stays(lab):
     site = Site(lab, "edge1", "edge2")
     bob = site.daemon.attached(user="bob", device="edge1")
-    for name in ("edge1", "edge2"):
-        site.change(name)
+    for name, span in (("edge2", "10m"), ("edge1", "30s")):
+        site.change(name, span)
     bob.expect("alice's change is taken back at")
     assert site.listed("edge1")["guard"].startswith("20")
     assert site.daemon.ssh("guard", "edge1", "1m", "--", "true").status == 75

@@ -36,6 +36,6 @@ def test_strangers_in_every_state_change_nothing(lab):
     # A file or two that is opened when it is first needed; one for each of thousands would show.
     until("the core has no descriptor more", lambda: descriptors(daemon.process.pid) <= core_before + 3)
     assert harness.resident(front) < memory + (8 << 20)
-    assert {entry["user"] for entry in daemon.journal("login")} == {"alice"}
+    assert {entry["user"] for entry in daemon.journalled("login")} == {"alice"}
     done = daemon.ssh("list")
     assert done.status == 0 and "edge1" in done.out, done

@@ -44,9 +44,9 @@ def net():
 
 
 def cut(net, *legs):
-    net.far.run("nft", "flush", "set", "ip", "cut", "dead")
-    for leg in legs:
-        net.far.run("nft", "add", "element", "ip", "cut", "dead", f'{{ "far-{leg}" }}')
+    """These and no others, all in one step: what is cut before and afterwards must not be open meanwhile."""
+    legs = ", ".join(f'"far-{leg}"' for leg in legs)
+    net.far.run("nft", "-f", "-", input=f"flush set ip cut dead\nadd element ip cut dead {{ {legs} }}\n")
 
 
 class Site:
@@ -77,7 +77,8 @@ class Site:
               [entry.get("interface", "") for entry in self.daemon.journal("uplink.way_out")[-1:]], PATIENCE)
 
     def panics(self, text):
-        self.gear.says(f"{text}\r\n".encode())
+        # With as many lines behind it as are told with it: else more of them are waited for.
+        self.gear.says("\r\n".join([text, *("what follows" for _ in range(5)), ""]).encode())
         return time.monotonic()
 
     def heard(self, name):

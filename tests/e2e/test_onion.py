@@ -42,6 +42,7 @@ class Onion:
         self.client("mallory", MALLORY)
         net.wait_bootstrapped("alice")
         until("alice reaches the service", lambda: self.ssh(ALICE, "first", "version").status == 0, PATIENCE)
+        self.logins = 1
 
     def onion(self, *words):
         done = self.daemon.oobd("onion", *words, "--dir", self.folder)
@@ -76,6 +77,13 @@ class Onion:
     def ssh(self, port, circuit, *words, **how):
         return self.daemon.ssh(*words, options=self.way(port, circuit), timeout=150, **how)
 
+    def logs_in(self, circuit):
+        """What the journal has of a login that alice has just now."""
+        done = self.ssh(ALICE, circuit, "list")
+        assert done.status == 0 and "edge1" in done.out, done
+        self.logins += 1
+        return self.daemon.journalled("login", self.logins)[-1]
+
     def begin(self, port, circuit, *words, **how):
         return self.daemon.begin(*words, options=self.way(port, circuit), **how)
 
@@ -109,14 +117,11 @@ def test_the_key_is_shown_once_and_the_rest_is_tors(onion):
 
 
 def test_a_login_comes_by_its_circuit(onion):
-    done = onion.ssh(ALICE, "one", "list")
-    assert done.status == 0 and "edge1" in done.out, done
-    entry = onion.daemon.journal("login")[-1]
+    entry = onion.logs_in("one")
     assert re.fullmatch(r"onion-circuit-\d+", entry["source"]), entry
     assert entry["peer"].startswith(entry["source"] + ":"), entry
     assert entry["local"].startswith("unix:/"), entry
-    assert onion.ssh(ALICE, "two", "list").status == 0
-    assert onion.daemon.journal("login")[-1]["source"] != entry["source"]
+    assert onion.logs_in("two")["source"] != entry["source"]
 
 
 def test_who_has_no_key_does_not_find_the_service(onion):
@@ -141,9 +146,8 @@ def test_one_circuit_is_kept_out_and_another_comes_in(onion):
     until("they are held against their circuit", lambda: figure("sources_penalised") == 1)
     assert onion.ssh(ALICE, "bad", "list").status == 255, "her key is right, and her circuit is not"
     until("she is counted", lambda: figure("connections_kept_out_total") > 0)
-    assert onion.ssh(ALICE, "good", "list").status == 0
-    good = onion.daemon.journal("login")[-1]["source"]
-    refused = {entry["source"] for entry in onion.daemon.journal("login.refused")}
+    good = onion.logs_in("good")["source"]
+    refused = {entry["source"] for entry in onion.daemon.journalled("login.refused")}
     assert len(refused) == 1 and good not in refused, refused
 
 

@@ -95,7 +95,7 @@ def test_a_listener_that_a_front_has_shut_down_is_opened_again(lab):
         os.kill(first, signal.SIGKILL)
         until("another front", lambda: [pid for pid in daemon.children() if pid != first])
         until("a login", lambda: daemon.ssh("list").status == 0)
-    assert "was shut down, and is opened again" in daemon.stderr
+    daemon.wait_said("was shut down, and is opened again")
 
 
 def test_the_core_is_confined_unless_it_is_told_not_to_be(lab):

@@ -9,6 +9,7 @@ import pytest
 
 import clients
 from harness import PATIENCE, resident, until
+from test_recordings import only
 
 ROLES = {"all": (["*"], ["watch", "write", "audit", "snapshot", "admin"]), "one": (["edge1"], ["watch"]),
          "none": (["nowhere"], ["watch"])}
@@ -144,6 +145,7 @@ def test_recordings_are_for_who_may_audit_them(lab):
     daemon = serving(lab)
     screen = daemon.attached("edge1")
     screen.leave()
+    only(daemon)  # as it stays
     files = paramiko_client(lab, daemon).open_sftp()
     day = "/recordings"
     for _ in range(3):
@@ -197,13 +199,13 @@ def test_stalled_clients_hurt_nobody(lab):
     into = lab.path("meanwhile")
     done = sftp(lab, daemon, [f"get /transcripts/edge1/{SEGMENT} {into}"], user="bob")
     assert done.status == 0 and read(into) == daemon.transcript("edge1"), done
-    assert daemon.ssh("list").seconds < 10
+    assert daemon.ssh("list").seconds < 30  # they stand still until long after that
     assert resident(daemon.process.pid) < 128 << 20
     for child in stalled:
         child.thaw()
     for i, child in enumerate(stalled):
         child.end_input()
-        assert child.wait(60) == 0 and os.path.getsize(lab.path(f"got{i}")) == 16 << 20
+        assert child.wait(120) == 0 and os.path.getsize(lab.path(f"got{i}")) == 16 << 20
 
 
 def test_other_subsystems_and_forced_commands_get_none(lab):

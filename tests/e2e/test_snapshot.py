@@ -16,14 +16,6 @@ from harness import until
 from machines import RECIPE, Machine
 
 
-def at_login(machine):
-    """Whether nobody is logged in; while one login program follows another, that is not known."""
-    try:
-        return machine.at_login()
-    except FileNotFoundError:
-        return False
-
-
 class Rack:
     """A daemon with machines; the files below their `conf` folders are in their snapshots."""
 
@@ -66,7 +58,7 @@ class Rack:
     def is_as_found(self, *names):
         for name in names or self.machines:
             machine = self.machines[name]
-            until(f"nobody is logged in to {name}", lambda machine=machine: at_login(machine))
+            until(f"nobody is logged in to {name}", machine.at_login)
             assert machine.echoes()
             assert os.listdir(machine.home) == ["conf"], os.listdir(machine.home)
 
@@ -104,6 +96,7 @@ def test_a_configuration_is_stored_byte_for_byte_and_then_only_its_changes(rack)
     assert old.status == 0 and old.out.endswith("line 499\n")
     for words in (("show", "edge1", "nothing"), ("show", "edge1", "--at", "0123456789"), ("diff", "edge1", "01234567")):
         assert rack.daemon.ssh(*words).status == 66, words
+    rack.daemon.journalled("snapshot.stored", 2)
     events = [entry["ev"] for entry in rack.daemon.journal() if entry["ev"].startswith("snapshot.")]
     assert events == ["snapshot.pull", "snapshot.stored", "snapshot.pull", "snapshot.unchanged", "snapshot.pull",
                       "snapshot.stored"]
@@ -152,6 +145,7 @@ def test_a_forged_history_is_found(rack):
     rack.write("edge1", "config", "true\n")
     assert rack.snapshot("edge1").status == 0
     daemon, name = rack.daemon, rack.name("edge1", "config")
+    daemon.journalled("snapshot.stored")
     before = daemon.ctl("verify")
     assert before.status == 0 and "snapshots of 1 device, 1 revision" in before.out, before
 
@@ -189,7 +183,7 @@ def test_somebody_who_types_is_not_disturbed(rack):
     person = rack.daemon.attached("edge1", user="bob")
     done = rack.snapshot("edge1")
     assert done.status == 75 and "bob" in done.err, done
-    assert rack.daemon.journal("snapshot.failed")
+    assert rack.daemon.journalled("snapshot.failed")
     waits = rack.daemon.begin("snapshot", "edge1", "--wait", "60")
     until("it waits", lambda: len(rack.daemon.journal("snapshot.pull")) == 2)
     person.close()
@@ -204,7 +198,7 @@ def test_whoever_leaves_stores_nothing_and_leaves_nobody_logged_in(rack):
     try:
         line = json.loads(begun.stdout.readline())
         assert "progress" in line, line
-        assert not at_login(rack.machines["edge1"])
+        assert not rack.machines["edge1"].at_login()
     finally:
         begun.send_signal(signal.SIGKILL)
         begun.wait()

@@ -25,7 +25,7 @@ def test_without_safe_every_byte_comes_as_the_gear_sent_it(lab):
     daemon, gear = lab.one()
     screen = daemon.attached()
     before, after = says(daemon, gear, 1)
-    screen.expect(" 1>")
+    screen.expect(" 1>\r\n")
     assert between(screen.raw, before, after) == HOSTILE
     screen.leave()
 
@@ -65,7 +65,7 @@ def test_a_role_makes_every_console_safe(lab):
     screen = daemon.attached()
     screen.expect("safe: ")
     before, after = says(daemon, gear, 1)
-    screen.expect(" 1>")
+    screen.expect(" 1>\r\n")
     assert between(screen.raw, before, after) == HARMLESS
     screen.leave()
     piped = daemon.ssh("log", "edge1", "--raw")

@@ -174,7 +174,7 @@ def test_a_panic_is_told_within_five_seconds_with_the_lines_around_it(lab):
     until("the device's own pattern is found", lambda: len(board.journal("console.alarm")) == 2)
     gear.keys = ""
     board.write_config()
-    board.reload()
+    assert board.ctl("reload").status == 0
     gear.says(b"%BGP-5-ADJCHANGE: neighbor 192.0.2.9 Down BGP Notification sent\r\nFatal trap 12: page fault\r\n")
     until("what holds for all still does", lambda: len(board.journal("console.alarm")) == 3)
     assert board.journal("console.alarm")[2]["text"] == "Fatal trap 12: page fault"

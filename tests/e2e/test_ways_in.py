@@ -157,7 +157,7 @@ def test_several_sessions_share_one_connection(lab):
     assert all(answer.status == 0 and answer.out.startswith("oobd ") for answer in answers), answers
     gear.says("over one connection\r\n")
     watcher.sees("over one connection")
-    assert len(daemon.journal("login")) == 1
+    assert len(daemon.journalled("login")) == 1
     daemon.ssh("-S", path, "-O", "exit", "oob")
     master.wait()
 
@@ -316,8 +316,8 @@ def test_the_host_key_is_the_one_in_the_state_folder(lab):
         file.write("oob " + lab.public("alice"))
     done = daemon.ssh("version")
     assert done.status == 255 and "Host key verification failed" in done.err, done
-    kept = subprocess.run(["ssh-keyscan", "-t", "ed25519", "-p", str(daemon.port), "127.0.0.1"], capture_output=True,
-                          text=True, env=lab.environment, timeout=30).stdout
+    kept = subprocess.run(["ssh-keyscan", "-T", "25", "-t", "ed25519", "-p", str(daemon.port), "127.0.0.1"],
+                          capture_output=True, text=True, env=lab.environment, timeout=60).stdout
     with open(daemon.state + "/host_ed25519") as file:
         assert "OPENSSH PRIVATE KEY" in file.read()
     assert "ssh-ed25519" in kept
