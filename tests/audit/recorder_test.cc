@@ -208,8 +208,13 @@ TEST(Recorder, MarksAsTheFileGrows) {
   Daemon daemon(folder.path());
   std::unique_ptr<Recorder> recorder = daemon.begin();
   std::string id = recorder->id(), sent;
+  std::uint64_t first = 0;
   std::mt19937 random(1);
   for (int i = 0; i < 60; ++i) {
+    // A disk that is late would take all of it for one batch, with one mark.
+    if (i == 30) {
+      ASSERT_TRUE(run_until(daemon.loop, [&] { return (first = covered(folder.path(), id)) > 0; }));
+    }
     std::string piece(random() % 8000, '\0');
     for (char& c : piece) c = static_cast<char>(random());
     recorder->device(piece);
@@ -217,7 +222,8 @@ TEST(Recorder, MarksAsTheFileGrows) {
     std::size_t turns = 0;
     run_until(daemon.loop, [&] { return ++turns > 2; });
   }
-  ASSERT_TRUE(run_until(daemon.loop, [&] { return covered(folder.path(), id) > 200_KiB; }));
+  ASSERT_TRUE(run_until(
+      daemon.loop, [&] { return covered(folder.path(), id) > std::max<std::uint64_t>(first, 200_KiB); }));
   recorder.reset();
   ASSERT_TRUE(run_until(daemon.loop, [&] { return daemon.closed(id); }));
   daemon.stop();
@@ -411,18 +417,24 @@ TEST(Recorder, HasSoManyFilesMadeAtOnceAndNoMore) {
   TempDir folder;
   Daemon daemon(folder.path());
   std::vector<std::unique_ptr<Recorder>> many;
-  std::size_t opened = 0;
+  std::size_t answered = 0, refused = 0;
   for (std::size_t i = 0; i < Recordings::kMostCreating; ++i)
-    many.push_back(daemon.recordings->begin(header(i), [&](const Result<>& r) { opened += r.has_value(); }));
+    many.push_back(daemon.recordings->begin(header(i), [&](const Result<>& r) {
+      ++answered;
+      refused += !r;
+    }));
   std::optional<Result<>> answer;
   many.push_back(daemon.recordings->begin(header(9999), [&](Result<> r) { answer = r; }));
   EXPECT_FALSE(answer);
   ASSERT_TRUE(run_until(daemon.loop, [&] { return answer.has_value(); }));
   ASSERT_FALSE(*answer);
   EXPECT_EQ(answer->error().fault, Fault::journal);
-  ASSERT_TRUE(run_until(
-      daemon.loop, [&] { return opened == Recordings::kMostCreating && !many.back()->id().empty(); },
-      base::milliseconds(20'000)));
+  EXPECT_EQ(refused, 0u) << "who came before would have been refused before";
+  // A busy disk may take longer for so many than each of them waits for its answer, but it makes them all.
+  ASSERT_TRUE(run_until(daemon.loop, [&] {
+    return answered == Recordings::kMostCreating &&
+           std::none_of(many.begin(), many.end(), [](const auto& one) { return one->id().empty(); });
+  }));
 }
 
 // The journal of an earlier run, which opened a recording.
@@ -527,8 +539,7 @@ TEST(Recordings, AreWholeAfterTheProcessWasKilledAtAnyTime) {
       return bytes;
     };
     base::Loop waiting;
-    bool enough = run_until(
-        waiting, [&] { return written() >= least; }, base::milliseconds(20'000));
+    bool enough = run_until(waiting, [&] { return written() >= least; });
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     ASSERT_TRUE(enough);
