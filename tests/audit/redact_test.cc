@@ -250,8 +250,9 @@ struct Board {
     header.user = "alice";
     std::unique_ptr<Recorder> recorder = recordings.begin(header, [](const Result<>&) {});
     recorder->device("hunter2 ");
-    recorder->typed("swordfish");
+    // Meanwhile another microsecond comes, so that each can be hidden by its time.
     run_until(loop, [&] { return !recorder->id().empty(); });
+    recorder->typed("swordfish");
     id = recorder->id();
     path = str(folder.path(), "/recordings/", recording_path(id));
     recorder.reset();

@@ -71,7 +71,7 @@ struct Daemon {
     std::string id = recorder->id();
     recorder->device("login: hunter2\r\n");
     recorder.reset();
-    EXPECT_TRUE(test::run_until(loop, [&] { return recordings->live() == 0; }));
+    EXPECT_TRUE(test::run_until(loop, [&] { return !fs::exists(str(state, "/recordings/open/", id)); }));
     seal();
     return id;
   }
