@@ -87,6 +87,30 @@ class TestCa {
   mutable long serial_ = 0;
 };
 
+// A port of 127.0.0.1 that no other process gets meanwhile. Nobody listens there but a Collector that is
+// given it.
+class HeldPort {
+ public:
+  HeldPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    int yes = 1;
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* at = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_.get(), at, size), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), at, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  std::uint16_t port() const { return port_; }
+  std::string address() const { return base::str("127.0.0.1:", port_); }
+
+ private:
+  base::Fd socket_;
+  std::uint16_t port_ = 0;
+};
+
 // A syslog collector on 127.0.0.1, with a thread for each connection.
 class Collector {
  public:
@@ -100,7 +124,7 @@ class Collector {
         true;  // a KeyUpdate that asks for one, at once: OpenSSL by itself waits for its next write
     int least_version = 0, most_version = 0;  // 0: any
     std::string client_ca;                    // a file; empty: asks for no certificate
-    std::uint16_t port = 0;                   // 0: any that is free
+    std::uint16_t port = 0;                   // a HeldPort's; 0: any that is free
   };
 
   Collector(const TempDir& dir, const TestCa::Made& made, Manners manners) : manners_(std::move(manners)) {
@@ -144,6 +168,11 @@ class Collector {
 
   std::uint16_t port() const { return port_; }
   std::string address() const { return base::str("127.0.0.1:", port_); }
+  // How many have connected.
+  std::size_t came() const {
+    std::lock_guard lock(mutex_);
+    return came_;
+  }
   // What was read of each connection whose handshake succeeded.
   std::vector<std::string> heard() const {
     std::lock_guard lock(mutex_);
@@ -174,6 +203,10 @@ class Collector {
     while (wait(listener_.get(), POLLIN)) {
       base::Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!socket) continue;
+      {
+        std::lock_guard lock(mutex_);
+        ++came_;
+      }
       if (!manners_.speaks_tls) {
         wait(stop_.get(), POLLIN);
         continue;
@@ -243,6 +276,7 @@ class Collector {
   base::Fd listener_, stop_, stopper_;
   std::uint16_t port_ = 0;
   mutable std::mutex mutex_;
+  std::size_t came_ = 0;
   std::vector<std::string> heard_;
   std::vector<std::thread> talks_;
   std::thread thread_;

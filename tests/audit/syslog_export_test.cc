@@ -40,6 +40,7 @@ class SyslogExportTest : public testing::Test {
     limits_.again_least = limits_.again_most = milliseconds(5);
     limits_.checkpoint_every = limits_.position_every = limits_.read_again = milliseconds(20);
     limits_.link.ask = milliseconds(5);
+    limits_.link.unanswered = milliseconds(600'000);  // so that only an answer tells what has arrived
     open();
   }
   void open() {
@@ -209,14 +210,17 @@ TEST_F(SyslogExportTest, SendsACheckpointAfterWhatItCovers) {
 }
 
 TEST_F(SyslogExportTest, JournalsEachReasonOnceAndThatItWorksAgain) {
-  auto collector = std::make_unique<Collector>(dir_, ca_.issue("other.example.net"), Collector::Manners{});
+  test::HeldPort port;
+  Collector::Manners manners;
+  manners.port = port.port();
+  auto collector = std::make_unique<Collector>(dir_, ca_.issue("other.example.net"), manners);
   begin(*collector);
   ASSERT_TRUE(test::run_until(loop_, [&] { return test::count(journal_text(), "\"syslog.down\"") == 1; }));
   EXPECT_THAT(export_->figures().trouble, HasSubstr("is not for logs.example.net"));
-  note(50);  // many tries later
+  std::size_t tries = collector->came();
+  ASSERT_TRUE(test::run_until(loop_, [&] { return collector->came() >= tries + 5; }));
+  note(50);  // behind what those tries have noted
   EXPECT_EQ(test::count(journal_text(), "\"syslog.down\""), 1u);
-  Collector::Manners manners;
-  manners.port = collector->port();
   collector.reset();
   collector = std::make_unique<Collector>(dir_, ca_.issue("logs.example.net"), manners);
   EXPECT_TRUE(test::run_until(loop_, [&] { return test::count(journal_text(), "\"syslog.up\"") == 1; }));
@@ -248,6 +252,7 @@ TEST_F(SyslogExportTest, GoesOnFromALifeThatWasSetAsideToTheNewOne) {
   ASSERT_NE(origin(), old);
   ASSERT_TRUE(write_position(dir_.path(), {old, 0}));
   Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  limits_.position_every = milliseconds(600'000);  // at its end alone, and no write is under way then
   begin(collector);
   std::vector<std::uint64_t> numbers = numbers_until_all(collector);
   ASSERT_GT(numbers.size(), 10u);

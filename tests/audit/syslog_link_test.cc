@@ -65,6 +65,7 @@ TEST_F(SyslogLinkTest, KnowsWhenTheOtherSideHasRead) {
 
 TEST_F(SyslogLinkTest, SendsMuchThroughASmallSocket) {
   Collector collector(dir_, ca_.issue("logs.example.net"), {});
+  limits_.unanswered = milliseconds(600'000);  // it answers once it has read all
   connect(settings(collector.address()));
   ASSERT_TRUE(test::run_until(loop_, [&] { return up_; })) << why_;
   std::string much(8 << 20, 'x');
@@ -190,14 +191,10 @@ TEST_F(SyslogLinkTest, LeavesACollectorThatTalksOnAndOn) {
 }
 
 TEST_F(SyslogLinkTest, SaysWhyNobodyAnswers) {
-  std::string nobody;
-  {
-    Collector collector(dir_, ca_.issue("logs.example.net"), {});
-    nobody = collector.address();
-  }
-  connect(settings(nobody));
+  test::HeldPort nobody;
+  connect(settings(nobody.address()));
   ASSERT_TRUE(test::run_until(loop_, [&] { return !why_.empty(); }));
-  EXPECT_EQ(why_, nobody + ": connect: Connection refused");
+  EXPECT_EQ(why_, nobody.address() + ": connect: Connection refused");
 }
 
 TEST_F(SyslogLinkTest, NamesAFileThatItCantUse) {
