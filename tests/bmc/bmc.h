@@ -59,7 +59,8 @@ struct BmcOptions {
   unsigned sol_outbound = 0x84;
   base::milliseconds sol_accumulate{10};  // parameter 3 (26.3)
   unsigned sol_threshold = 96;
-  base::milliseconds sol_retry{100};  // parameter 4; 7 repeats
+  base::milliseconds sol_retry{100};  // parameter 4
+  unsigned sol_retries = 7;           // the same; more than 7 can't be told by it
 };
 
 // A BMC of our own for tests: RMCP+ and IPMI 2.0 rev 1.1 from the BMC's side, written after the standard and

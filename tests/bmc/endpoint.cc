@@ -16,6 +16,11 @@ std::uint16_t Endpoint::port() const {
   return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
 }
 
+bool Endpoint::is_loopback() const {
+  if (address.ss_family != AF_INET) return false;
+  return ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24 == 127;
+}
+
 base::Result<Endpoint> make_endpoint(const std::string& address, std::uint16_t port) {
   Endpoint made;
   sockaddr_in four{};

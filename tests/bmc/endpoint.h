@@ -16,6 +16,7 @@ struct Endpoint {
   socklen_t size = 0;
   bool operator==(const Endpoint& other) const;
   std::uint16_t port() const;
+  bool is_loopback() const;  // 127.0.0.0/8
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
 };
 

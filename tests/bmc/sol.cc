@@ -28,6 +28,7 @@ Sol::Sol(base::Loop& loop, const BmcOptions& options, SolFaults& faults, Seen::S
       accumulate_(options.sol_accumulate),
       threshold_(options.sol_threshold),
       retry_(options.sol_retry),
+      retries_(options.sol_retries),
       gather_timer_(loop),
       retry_timer_(loop),
       pause_timer_(loop),

@@ -78,7 +78,7 @@ class Sol {
   base::milliseconds accumulate_;
   unsigned threshold_;
   base::milliseconds retry_;
-  unsigned retries_ = 7;
+  unsigned retries_;
   unsigned enabled_ = 1, rights_ = 0x02, rate_volatile_ = 0x0a, rate_kept_ = 0x0a;
 
   base::Timer gather_timer_, retry_timer_, pause_timer_, host_timer_, resume_timer_;

@@ -96,7 +96,9 @@ void UdpProxy::listen(Client& client) {
 UdpProxy::Client* UdpProxy::client(const Endpoint& from) {
   for (Client& each : clients_)
     if (each.from == from) return &each;
-  base::Result<UdpSocket> socket = bind_udp(bmc_.address.ss_family == AF_INET ? "0.0.0.0" : "::", 0);
+  // Where it can, on one address alone: others may have the port of another.
+  const char* any = bmc_.is_loopback() ? "127.0.0.1" : bmc_.address.ss_family == AF_INET ? "0.0.0.0" : "::";
+  base::Result<UdpSocket> socket = bind_udp(any, 0);
   if (!socket) return nullptr;  // no descriptor: the datagram is lost, as on a wire
   Client& made = clients_.emplace_back(Client{from, std::move(*socket), nullptr});
   made.watch = std::make_unique<base::Watch>(loop_, made.socket.fd.get());

@@ -98,7 +98,7 @@ TEST_F(BmcFaults, ASessionGetsOverEachFaultThatComesOnce) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(asked[i]->text, kDeviceId) << all[i].name;
     EXPECT_GE(asked[i]->took.count(), 900) << all[i].name << ": it was the second answer that counted";
-    EXPECT_LT(asked[i]->took.count(), 6000) << all[i].name;
+    EXPECT_LT(asked[i]->took.count(), 15'000) << all[i].name << ": or it was not asked often enough";
   }
 }
 

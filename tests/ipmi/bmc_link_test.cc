@@ -31,7 +31,7 @@ class BmcOnAWire : public Rack {
                        keep_asking(one, times);
                      });
   }
-  bool all(std::function<bool(Pair&)> what, milliseconds limit = milliseconds(30'000)) {
+  bool all(std::function<bool(Pair&)> what, milliseconds limit = milliseconds(120'000)) {
     return until(
         [&] { return std::all_of(pairs_.begin(), pairs_.end(), [&](auto& each) { return what(*each); }); },
         limit);

@@ -38,11 +38,22 @@ class AChassis : public testing::Test {
   AChassis() : sensors_(loop_, blocking_, link_, ""), log_(loop_, link_, sensors_) {
     link_.come_up();
     link_.answer = [this](const Request& request) { return reply(request); };
+    make(quick());
+  }
+
+  // Looks often. What stands still for long is a busy machine, and no reason to think a cycle over.
+  static ChassisPace quick() {
     ChassisPace pace;
     pace.first = milliseconds(1);
     pace.most = milliseconds(2);
+    pace.settle = pace.fresh = milliseconds(600'000);
+    return pace;
+  }
+  // And thinks soon that a cycle is over.
+  static ChassisPace quick_to_settle() {
+    ChassisPace pace = quick();
     pace.settle = milliseconds(20);
-    make(pace);
+    return pace;
   }
 
   void make(ChassisPace pace) {
@@ -79,7 +90,7 @@ class AChassis : public testing::Test {
   }
 
   // What apply() answers in the end. "state: remark" or "Fault NUMBER: text".
-  std::string apply(PowerAction action, milliseconds wait = milliseconds(2000)) {
+  std::string apply(PowerAction action, milliseconds wait = milliseconds(60'000)) {
     std::optional<std::string> told;
     chassis_->apply(grant(), action, wait, [&](const base::Result<PowerOutcome>& result) {
       EXPECT_FALSE(told);

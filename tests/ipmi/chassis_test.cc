@@ -121,6 +121,7 @@ TEST_F(AChassis, ReadsBackUntilTheActionIsTrue) {
 }
 
 TEST_F(AChassis, BelievesACycleWhoseOffWasNotSeen) {
+  make(quick_to_settle());
   states_ = {"on"};
   auto begun = base::Clock::now();
   EXPECT_EQ(apply(PowerAction::cycle), "on: the BMC took it; no off was seen");
@@ -211,6 +212,7 @@ TEST_F(AChassis, ProvesALostAnswerByTheStateAndNeverSendsTwice) {
 }
 
 TEST_F(AChassis, SaysThatALostActionMayHaveBeenDone) {
+  make(quick_to_settle());
   control_ = std::nullopt;
   states_ = {"on"};
   EXPECT_EQ(apply(PowerAction::cycle),
@@ -247,6 +249,7 @@ TEST_F(AChassis, SaysThatAnActionThatDidNotGoOutWasNotDone) {
 }
 
 TEST_F(AChassis, TakesATimeOutInsideTheBmcForALostAnswer) {
+  make(quick_to_settle());
   control_ = Reply{0xc3, ""};
   states_ = {"on", "off"};
   EXPECT_EQ(apply(PowerAction::off), "off: the BMC did not confirm, but the machine is off");
@@ -283,8 +286,8 @@ TEST_F(AChassis, TellsARefusalByItsTextAndReadsNothingBack) {
 TEST_F(AChassis, DoesOneActionAtATimeAndReadsTheStateMeanwhile) {
   states_ = {"on"};
   std::string first, second, state;
-  chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000),
-                  [&](const base::Result<PowerOutcome>& result) { first = result->remark; });
+  chassis_->apply(grant(), PowerAction::cycle, milliseconds(60'000),
+                  [&](const base::Result<PowerOutcome>& result) { first = console::name_of(result->state); });
   chassis_->apply(grant(), PowerAction::off, milliseconds(1),
                   [&](const base::Result<PowerOutcome>& result) { second = text(result.error()); });
   EXPECT_EQ(second, "");
@@ -293,6 +296,7 @@ TEST_F(AChassis, DoesOneActionAtATimeAndReadsTheStateMeanwhile) {
   EXPECT_EQ(second, "Fault 75: a power cycle is under way");
   EXPECT_EQ(state, "on");
   EXPECT_EQ(first, "");
+  states_ = {"off", "on"};
   ASSERT_TRUE(test::run_until(loop_, [&] { return !first.empty(); }));
   EXPECT_EQ(controls(), "02");
   states_ = {"on", "off"};
@@ -302,9 +306,9 @@ TEST_F(AChassis, DoesOneActionAtATimeAndReadsTheStateMeanwhile) {
 TEST_F(AChassis, MayBeUsedAgainFromItsAnswer) {
   states_ = {"off", "on", "on", "off"};
   std::string told;
-  chassis_->apply(grant(), PowerAction::on, milliseconds(2000), [&](const base::Result<PowerOutcome>&) {
+  chassis_->apply(grant(), PowerAction::on, milliseconds(60'000), [&](const base::Result<PowerOutcome>&) {
     chassis_->apply(
-        grant(), PowerAction::off, milliseconds(2000),
+        grant(), PowerAction::off, milliseconds(60'000),
         [&](const base::Result<PowerOutcome>& result) { told = console::name_of(result->state); });
   });
   ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
@@ -330,8 +334,8 @@ TEST_F(AChassis, AnswersAllWhenItGoes) {
       };
     };
     std::string busy, sensors, events;
-    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell(0, action));
-    chassis_->apply(grant(), PowerAction::cycle, milliseconds(2000), tell(1, busy));
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(60'000), tell(0, action));
+    chassis_->apply(grant(), PowerAction::cycle, milliseconds(60'000), tell(1, busy));
     chassis_->boot(grant(), BootDevice::pxe, tell(2, device));
     chassis_->identify(grant(), true, tell(3, light));
     chassis_->power(tell(4, state));
@@ -370,9 +374,9 @@ TEST_F(AChassis, SharesItsOneActionWithAllBehindItsBmc) {
   Chassis other(loop_, link_, "relay1", sensors_, log_, slot_, nullptr);
   states_ = {"on", "on", "off"};
   std::string told, second;
-  chassis_->apply(grant(), PowerAction::off, milliseconds(2000),
+  chassis_->apply(grant(), PowerAction::off, milliseconds(60'000),
                   [&](const base::Result<PowerOutcome>& result) { told = result ? "done" : "failed"; });
-  other.apply(grant(), PowerAction::cycle, milliseconds(2000),
+  other.apply(grant(), PowerAction::cycle, milliseconds(60'000),
               [&](const base::Result<PowerOutcome>& result) { second = text(result.error()); });
   ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
   EXPECT_EQ(told, "done");
@@ -382,13 +386,13 @@ TEST_F(AChassis, SharesItsOneActionWithAllBehindItsBmc) {
   states_ = {"off"};
   control_ = std::nullopt;
   told.clear();
-  chassis_->apply(grant(), PowerAction::on, milliseconds(2000),
+  chassis_->apply(grant(), PowerAction::on, milliseconds(60'000),
                   [&](const base::Result<PowerOutcome>&) { told = "gone"; });
   chassis_.reset();
   ASSERT_TRUE(test::run_until(loop_, [&] { return !told.empty(); }));
   states_ = {"off"};
   second.clear();
-  other.apply(grant(), PowerAction::off, milliseconds(2000),
+  other.apply(grant(), PowerAction::off, milliseconds(60'000),
               [&](const base::Result<PowerOutcome>& result) { second = result ? result->remark : "failed"; });
   ASSERT_TRUE(test::run_until(loop_, [&] { return !second.empty(); }));
   EXPECT_EQ(second, "was off already");
@@ -397,7 +401,7 @@ TEST_F(AChassis, SharesItsOneActionWithAllBehindItsBmc) {
 TEST_F(AChassis, MayGoInItsAnswerAndWhenItTellsAChange) {
   states_ = {"on", "off"};
   bool told = false;
-  chassis_->apply(grant(), PowerAction::off, milliseconds(2000),
+  chassis_->apply(grant(), PowerAction::off, milliseconds(60'000),
                   [&](const base::Result<PowerOutcome>& result) {
                     EXPECT_TRUE(result);
                     told = true;

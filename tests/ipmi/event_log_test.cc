@@ -105,15 +105,13 @@ struct LogWorld {
   }
   template <class T>
   T wait(std::optional<T>& got) {
-    EXPECT_TRUE(test::run_until(
-        loop, [&] { return got.has_value(); }, base::milliseconds(30'000)));
+    EXPECT_TRUE(test::run_until(loop, [&] { return got.has_value(); }));
     return got ? *got : T{};
   }
   Result<Events> read() {
     std::optional<Result<Events>> got;
     log->read([&](Result<Events> events) { got = std::move(events); });
-    EXPECT_TRUE(test::run_until(
-        loop, [&] { return got.has_value(); }, base::milliseconds(30'000)));
+    EXPECT_TRUE(test::run_until(loop, [&] { return got.has_value(); }));
     return got ? *got : base::fail(Fault::internal, "no answer");
   }
   std::string read_ids() {

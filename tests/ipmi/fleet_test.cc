@@ -1,7 +1,6 @@
 // Many BMCs on one loop, and all that waits: nothing hangs longer than it may, nothing is left over.
 #include <gmock/gmock.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "auth/policy.h"
 #include "ipmi/chassis.h"
@@ -57,10 +56,7 @@ TEST_F(Fleet, ComesBackTogetherWithoutAFlood) {
   test::Gauge gauge;
   std::vector<std::unique_ptr<test::Bmc>> fars;
   std::vector<std::unique_ptr<NearEnd>> nears;
-  // An address of this process's own: nobody else takes the ports while the rack is dark.
-  const auto own = static_cast<unsigned>(::getpid());
-  const std::string address =
-      base::str("127.", 128 + (own >> 14 & 127), ".", own >> 7 & 127, ".", 1 + (own & 127));
+  const std::string address = own_address();  // nobody else takes the ports while the rack is dark
   auto power_up = [&](bool first) {
     for (unsigned i = 0; i < kBmcs; ++i) {
       test::BmcOptions options;
@@ -69,7 +65,7 @@ TEST_F(Fleet, ComesBackTogetherWithoutAFlood) {
       if (!first)
         options.port = static_cast<std::uint16_t>(std::stoi(nears[i]->address.substr(address.size() + 1)));
       fars.push_back(std::make_unique<test::Bmc>(loop_, options));
-      fars.back()->faults.delay = milliseconds(10);
+      fars.back()->faults.delay = milliseconds(50);  // longer than it takes to read a password
       ASSERT_TRUE(fars.back()->open());
     }
   };
@@ -89,7 +85,7 @@ TEST_F(Fleet, ComesBackTogetherWithoutAFlood) {
   auto none_up = [&] {
     return std::none_of(nears.begin(), nears.end(), [](auto& near) { return near->bmc.up(); });
   };
-  ASSERT_TRUE(until(all_up, milliseconds(20'000)));
+  ASSERT_TRUE(until(all_up, milliseconds(90'000)));
   EXPECT_GT(gauge.most, HandshakeGate::kAtOnce / 2);
   EXPECT_LE(gauge.most, HandshakeGate::kAtOnce);
 
@@ -97,10 +93,9 @@ TEST_F(Fleet, ComesBackTogetherWithoutAFlood) {
   EXPECT_EQ(gauge.now, 0u);
   gauge.most = 0;
   for (auto& near : nears) near->bmc.ask(device_id(), Link::Send::again, nullptr);
-  // Within seconds where the port is closed; within half a minute where somebody else has got it meanwhile.
-  ASSERT_TRUE(until(none_up, milliseconds(30'000)));
+  ASSERT_TRUE(until(none_up));
   power_up(false);
-  EXPECT_TRUE(until(all_up, milliseconds(20'000)));
+  EXPECT_TRUE(until(all_up, milliseconds(90'000)));
   EXPECT_LE(gauge.most, HandshakeGate::kAtOnce);
   for (auto& near : nears) EXPECT_EQ(near->last(), "bmc.up suite 17, operator");
   for (auto& far : fars) EXPECT_EQ(far->seen.sessions, 1u);
@@ -109,9 +104,7 @@ TEST_F(Fleet, ComesBackTogetherWithoutAFlood) {
 // Really waits half a minute: everything that takes long, side by side.
 TEST_F(Fleet, NothingHangsLongerThanItMay) {
   auto begun = Clock::now();
-  auto since = [&](Clock::time_point at) {
-    return std::chrono::duration_cast<milliseconds>(at - begun).count();
-  };
+  auto since = [&](Clock::time_point at) { return at - begun; };
   struct One {
     FarEnd& far;
     NearEnd& near;
@@ -164,12 +157,14 @@ TEST_F(Fleet, NothingHangsLongerThanItMay) {
        asked_second = ask(up.near, device_id()),
        asked_once = ask(up_once.near, device_id(), Link::Send::once);
   Clock::time_point opening_at{}, sol_at{}, down_at{}, up_at{}, reset_sol_at{};
+  Standstill still;
   auto note = [](bool condition, Clock::time_point& at) {
     if (condition && at == Clock::time_point{}) at = Clock::now();
     return at != Clock::time_point{};
   };
   EXPECT_TRUE(until(
       [&] {
+        still.look();
         bool all = note(opening_reader.outcome.has_value(), opening_at);
         all = note(!sol_reader.error.empty(), sol_at) && all;
         all = note(!reset_reader.error.empty(), reset_sol_at) && all;
@@ -181,48 +176,51 @@ TEST_F(Fleet, NothingHangsLongerThanItMay) {
         for (Whole* whole : {&power_whole, &sent_whole, &reset_whole}) all = all && !whole->told.empty();
         return all;
       },
-      milliseconds(45'000)));
+      milliseconds(120'000)));
+  const auto all_took = Clock::now() - begun;
+  // What a busy machine takes is nobody's fault.
+  auto at_most = [&](milliseconds time) { return time + still.sum(); };
 
   // Before and while a session is opened.
   EXPECT_EQ(asked_deaf->text, "Fault 69: ADDR: no answer");
-  EXPECT_LT(asked_deaf->took, milliseconds(8'000));
+  EXPECT_LT(asked_deaf->took, at_most(milliseconds(8'000)));
   for (auto& asked : {asked_rakp2, asked_rakp4}) {
     EXPECT_EQ(asked->text, "Fault 69: ADDR: its answers get lost while a session is opened");
-    EXPECT_LT(asked->took, Link::kPatience + milliseconds(1000));
+    EXPECT_LT(asked->took, at_most(Link::kPatience + milliseconds(1000)));
   }
   EXPECT_EQ(asked_privilege->text, "Fault 69: no answer from the BMC in time");
-  EXPECT_LT(asked_privilege->took, Link::kPatience + milliseconds(1000));
+  EXPECT_LT(asked_privilege->took, at_most(Link::kPatience + milliseconds(1000)));
   // In one.
   EXPECT_EQ(asked_up->text, "Fault 69: no answer from the BMC, asked 6 times");
-  EXPECT_LT(asked_up->took, milliseconds(17'000));
+  EXPECT_LT(asked_up->took, at_most(milliseconds(17'000)));
   EXPECT_THAT(asked_second->text, testing::StartsWith("Fault 69: "));
-  EXPECT_LT(asked_second->took, Link::kPatience + milliseconds(2000));
+  EXPECT_LT(asked_second->took, at_most(Link::kPatience + milliseconds(2000)));
   EXPECT_EQ(asked_once->text, "Fault 69: no answer from the BMC");
-  EXPECT_LT(asked_once->took, milliseconds(6'000));
+  EXPECT_LT(asked_once->took, at_most(milliseconds(6'000)));
   EXPECT_FALSE(up.near.bmc.up());
   EXPECT_EQ(up.near.events[1], "bmc.down ADDR: no answer");
   // Serial over LAN.
-  EXPECT_LT(since(opening_at), 15'000) << "as console::Line promises";
-  EXPECT_LT(since(sol_at), 31'000);
+  EXPECT_LT(since(opening_at), at_most(milliseconds(15'000))) << "as console::Line promises";
+  EXPECT_LT(since(sol_at), at_most(milliseconds(31'000)));
   EXPECT_THAT(sol_reader.error, testing::EndsWith(": no answer"));
   // Power.
   EXPECT_THAT(power_whole.told, testing::StartsWith("'off' was not sent: chassis status: no answer"));
-  EXPECT_LT(since(power_whole.at), 20'000);
+  EXPECT_LT(since(power_whole.at), at_most(milliseconds(20'000)));
   EXPECT_THAT(sent_whole.told, testing::HasSubstr("no answer to 'off'; it may have been done; the machine's "
                                                   "state is unknown: "));
-  EXPECT_LT(since(sent_whole.at), 30'000);
+  EXPECT_LT(since(sent_whole.at), at_most(milliseconds(30'000)));
   EXPECT_EQ(power_sent.far.bmc.seen.command(0, 2), 0u);
   // A BMC that starts anew.
-  EXPECT_LT(since(down_at), 30'000);
-  EXPECT_LT(since(reset_sol_at), 30'000);
-  EXPECT_LT(up_at - down_at, milliseconds(5'000));
+  EXPECT_LT(since(down_at), at_most(milliseconds(30'000)));
+  EXPECT_LT(since(reset_sol_at), at_most(milliseconds(30'000)));
+  EXPECT_LT(up_at - down_at, at_most(milliseconds(5'000)));
   EXPECT_EQ(reset.near.last(), "bmc.up suite 17, operator");
   EXPECT_EQ(reset_reader.opened(), "");
   EXPECT_EQ(reset_whole.told, "off: ");
   EXPECT_EQ(reset_power.far.bmc.seen.done(test::PowerAction::off), 1u);
   // And one that is well: it was asked now and then, so that the session stays.
   EXPECT_GE(healthy.far.bmc.seen.command(6, 1), 1u);
-  EXPECT_LE(healthy.far.bmc.seen.command(6, 1), 5u);
+  EXPECT_LE(healthy.far.bmc.seen.command(6, 1), all_took / Bmc::kKeepAlive + 2);
   EXPECT_EQ(healthy.near.events.size(), 1u);
   EXPECT_EQ(healthy_reader.error, "");
 }
@@ -243,16 +241,15 @@ TEST_F(Fleet, MayBeDestroyedAtAnyMoment) {
     whole->chassis.sensors(told);
     whole->chassis.events(told);
     whole->apply(PowerAction::cycle, milliseconds(1000));
-    // So many milliseconds later, mostly with its SOL opening or open and bytes on their way.
-    auto end = Clock::now() + milliseconds(moment % 60);
-    until([&] {
+    // So many packets later, mostly with its SOL opening or open and bytes on their way.
+    EXPECT_TRUE(until([&] {
       if (near.bmc.up() && !reader->outcome) {
         reader->outcome = "opening";
         reader->sol.open([](const base::Result<>&) {});
       }
       if (far.bmc.sol_active()) far.bmc.host_says("output");
-      return Clock::now() >= end;
-    });
+      return far.bmc.seen.packets + far.bmc.seen.sent >= static_cast<unsigned>(moment % 60);
+    }));
     if (moment % 3 == 0) {
       reader.reset();
       whole.reset();

@@ -109,8 +109,7 @@ TEST_F(RequestsTest, PassesOverAnswersToSomethingElse) {
 TEST_F(RequestsTest, RepeatsUnderTheSameNumber) {
   requests->start();
   ask(1);
-  ASSERT_TRUE(test::run_until(
-      loop, [&] { return wire.sent.size() == 2; }, milliseconds(3000)));
+  ASSERT_TRUE(test::run_until(loop, [&] { return wire.sent.size() == 2; }));
   EXPECT_THAT(wire.sent, ElementsAre("1/1", "1/1"));
   answer("late or not");
   answer("the second one");
@@ -123,8 +122,7 @@ TEST_F(RequestsTest, AsksABusyBmcAgainUnderANewNumberAlsoWhatGoesOutOnce) {
   ask(1, Send::once);
   answer("", 0xc0);  // it was not done
   EXPECT_THAT(wire.sent, ElementsAre("1/1"));
-  ASSERT_TRUE(test::run_until(
-      loop, [&] { return wire.sent.size() == 2; }, milliseconds(3000)));
+  ASSERT_TRUE(test::run_until(loop, [&] { return wire.sent.size() == 2; }));
   EXPECT_THAT(wire.sent, ElementsAre("1/1", "1/2"));
   answer("done");
   settle();
@@ -138,8 +136,7 @@ TEST_F(RequestsTest, CountsADoubledBusyOnce) {
   for (int i = 0; i < 15; ++i) answer("", 0xc0);
   settle();
   EXPECT_THAT(told, IsEmpty());
-  ASSERT_TRUE(test::run_until(
-      loop, [&] { return wire.sent.size() == 2; }, milliseconds(3000)));
+  ASSERT_TRUE(test::run_until(loop, [&] { return wire.sent.size() == 2; }));
   answer("done");
   settle();
   EXPECT_THAT(told, ElementsAre("1:done"));

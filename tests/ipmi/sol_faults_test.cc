@@ -46,11 +46,18 @@ class SolOnAWire : public Rack {
     return options;
   }
   // With its session up.
-  Console& console(test::BmcOptions options = silent(), std::uint64_t seed = 1) {
+  Console& console(test::BmcOptions options = silent(), std::uint64_t seed = 1,
+                   Sol::Times times = Reader::short_times()) {
     FarEnd& far = far_end(std::move(options), seed);
     NearEnd& near = near_end(far);
     EXPECT_EQ(opened(near), "bmc.up suite 17, operator");
-    return *consoles_.emplace_back(std::make_unique<Console>(far, near, loop_, Reader::short_times()));
+    return *consoles_.emplace_back(std::make_unique<Console>(far, near, loop_, times));
+  }
+  // A thief has it for long enough to be seen with it, however busy the machine is.
+  Console& patient_console() {
+    Sol::Times times = Reader::short_times();
+    times.first_hold_off = milliseconds(3000);
+    return console(silent(), 1, times);
   }
   // With its SOL open as well.
   Console& open_console(test::BmcOptions options = silent(), std::uint64_t seed = 1) {
@@ -71,10 +78,10 @@ class SolOnAWire : public Rack {
     EXPECT_EQ(one.heard, want);
   }
   // As a person would: until it is open again, or the limit.
-  bool open_again(Console& one, milliseconds limit = milliseconds(5000)) {
-    auto end = base::Clock::now() + limit;
+  bool open_again(Console& one) {
+    auto end = base::Clock::now() + milliseconds(60'000);
     while (base::Clock::now() < end) {
-      if (until([&] { return one.near.bmc.up(); }, limit) && one.reader.opened().empty()) return true;
+      if (until([&] { return one.near.bmc.up(); }) && one.reader.opened().empty()) return true;
       watch(milliseconds(50));
     }
     return false;
@@ -83,14 +90,18 @@ class SolOnAWire : public Rack {
 };
 
 TEST_F(SolOnAWire, Carries115200BaudBothWaysWithoutLoss) {
-  Console& one = open_console();
+  test::BmcOptions options = silent();
+  options.sol_buffer = 1 << 20;  // what is said while a busy machine has no time for us is not lost
+  Console& one = open_console(options);
   std::string typed = some_bytes(50'000, 7);
   one.far.bmc.set_host(test::HostKind::numbered, 11520);
   auto begun = base::Clock::now();
   std::size_t given = 0;
+  Standstill still;
   // As fast as such a line takes it.
   ASSERT_TRUE(until(
       [&] {
+        still.look();
         auto due = static_cast<std::size_t>(
             std::chrono::duration<double>(base::Clock::now() - begun).count() * 11520);
         due = std::min(due, typed.size());
@@ -98,8 +109,8 @@ TEST_F(SolOnAWire, Carries115200BaudBothWaysWithoutLoss) {
         given = std::max(given, due);
         return one.reader.text.size() >= 50'000 && one.heard.size() >= typed.size();
       },
-      milliseconds(20'000)));
-  auto took = std::chrono::duration<double>(base::Clock::now() - begun).count();
+      milliseconds(90'000)));
+  auto took = std::chrono::duration<double>(base::Clock::now() - begun - still.sum()).count();
   EXPECT_LT(took, 50'000 / 11520.0 * 1.5);
   EXPECT_EQ(one.heard, typed);
   EXPECT_EQ(one.reader.marks, "");
@@ -120,8 +131,10 @@ TEST_F(SolOnAWire, IsByteExactOnBadWires) {
       {"all of it", {"lose=0.08", "duplicate=0.2", "reorder=0.2", "delay=10", "jitter=20"}},
       {"damaged", {"corrupt=0.1", "truncate=0.05"}}};
   std::string said = some_bytes(3000, 3), typed = some_bytes(1000, 4);
+  test::BmcOptions options = silent();
+  options.sol_retries = 100;  // it never gives a packet up, which by chance it would do at times
   for (auto& [name, orders] : wires) {
-    Console& one = open_console(silent(), consoles_.size() + 1);
+    Console& one = open_console(options, consoles_.size() + 1);
     for (const char* order : orders) EXPECT_TRUE(one.far.wire.order(order)) << name;
     one.far.bmc.host_says(said);
     one.reader.type(typed);
@@ -132,7 +145,7 @@ TEST_F(SolOnAWire, IsByteExactOnBadWires) {
           return one->reader.text.size() >= said.size() && one->heard.size() >= typed.size();
         });
       },
-      milliseconds(40'000)));
+      milliseconds(120'000)));
   for (std::size_t i = 0; i < consoles_.size(); ++i) {
     Console& one = *consoles_[i];
     EXPECT_TRUE(one.reader.text == said) << wires[i].first << ": " << one.reader.text.size();
@@ -148,7 +161,12 @@ TEST_F(SolOnAWire, NeverAcknowledgesAByteThatItLoses) {
   options.sol_retry = milliseconds(10);  // gives up soon, so that there are gaps
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     Console& one = open_console(options, seed);
-    one.far.wire.to_client.lose = one.far.wire.to_bmc.lose = 0.35;
+    // Only of what is Serial over LAN: a session that has lost all its packets for 15 s would end.
+    one.far.wire.hook = [random = std::minstd_rand(static_cast<unsigned>(seed))](
+                            bool, std::string datagram) mutable -> std::optional<std::string> {
+      if ((datagram[5] & 0x3f) == 1 && (random() >> 8) % 100 < 35) return std::nullopt;
+      return datagram;
+    };
     one.far.wire.to_client.reorder = 0.2;
     one.far.bmc.set_host(test::HostKind::numbered, 11520);
   }
@@ -345,11 +363,11 @@ TEST_F(SolOnAWire, TakesOverFromAnotherSessionAndSaysSo) {
 }
 
 TEST_F(SolOnAWire, DoesNotFightABmcThatDoesNotDeactivate) {
-  Console& one = console();
+  Console& one = patient_console();
   one.far.bmc.faults.sol.active_elsewhere = true;
   one.far.bmc.faults.sol.deactivate_lies = true;
   EXPECT_THAT(one.reader.opened(), testing::EndsWith("Serial over LAN is in use by another session"));
-  EXPECT_THAT(one.reader.opened(), testing::HasSubstr("was taken by another session; trying again in 1 s"));
+  EXPECT_THAT(one.reader.opened(), testing::HasSubstr("was taken by another session; trying again in "));
   EXPECT_EQ(one.far.bmc.seen.sol.deactivations, 1u);
   one.far.bmc.faults.sol.deactivate_lies = false;
   EXPECT_TRUE(open_again(one));
@@ -357,17 +375,17 @@ TEST_F(SolOnAWire, DoesNotFightABmcThatDoesNotDeactivate) {
 
 TEST_F(SolOnAWire, NoticesThatItWasStolen) {
   Console& told = open_console();
-  watch(milliseconds(50));
   told.far.bmc.steal_sol(true);
   EXPECT_TRUE(until([&] { return !told.reader.error.empty(); }));
   EXPECT_THAT(told.reader.error, testing::EndsWith("): the BMC ended Serial over LAN"));
 
-  Console& untold = open_console();
-  watch(milliseconds(50));  // it has asked whose it is
+  Console& untold = patient_console();
+  EXPECT_EQ(untold.reader.opened(), "");
+  ASSERT_TRUE(until([&] { return untold.far.bmc.seen.command(6, 0x4b) >= 1; }));  // it asked whose it is
   untold.far.bmc.steal_sol(false);
   EXPECT_TRUE(until([&] { return !untold.reader.error.empty(); }));
   EXPECT_THAT(untold.reader.error, testing::EndsWith("): Serial over LAN was taken by another session"));
-  EXPECT_THAT(untold.reader.opened(), testing::HasSubstr("trying again in 1 s")) << "the other may have it";
+  EXPECT_THAT(untold.reader.opened(), testing::HasSubstr("trying again in ")) << "the other may have it";
   EXPECT_EQ(untold.far.bmc.seen.sol.deactivations, 0u);
   EXPECT_TRUE(open_again(untold)) << "but not for ever";
   EXPECT_EQ(untold.far.bmc.seen.sol.deactivations, 1u);

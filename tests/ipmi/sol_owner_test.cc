@@ -117,7 +117,7 @@ TEST_F(SolTest, DoesNotTakeForItsOwnWhatItNeverAskedFor) {
 }
 
 TEST_F(SolTest, LetsAThiefHaveItForLongerAndLonger) {
-  times.first_hold_off = milliseconds(40);
+  times.first_hold_off = milliseconds(250);
   make();
   open_well();
   auto answer = link.answer;
@@ -126,19 +126,23 @@ TEST_F(SolTest, LetsAThiefHaveItForLongerAndLonger) {
       bmc[kActivate]->completion = 0;  // the thief lets go when it is told to
     return answer(request);
   };
-  for (milliseconds hold_off : {milliseconds(40), milliseconds(80), milliseconds(160)}) {
+  for (milliseconds hold_off : {milliseconds(250), milliseconds(500), milliseconds(1000)}) {
     int deactivated = asked(kDeactivate);
     bmc[kActivate]->completion = 0x80;
+    auto since = base::Clock::now();
     link.sol_says(bytes({0, 0, 0, 0x10}));
     EXPECT_EQ(lost(), "error: fake: the BMC ended Serial over LAN");
-    auto since = base::Clock::now();
     sol->close();
     std::string outcome = open();
-    EXPECT_EQ(outcome, "fake: Serial over LAN was taken by another session; trying again in 1 s");
-    EXPECT_EQ(asked(kDeactivate), deactivated);
-    while (!outcome.empty() && base::Clock::now() - since < std::chrono::seconds(10)) outcome = open();
+    // It may have passed already when the machine is busy.
+    if (base::Clock::now() - since < hold_off) {
+      EXPECT_EQ(outcome.substr(0, outcome.find(" in ")),
+                "fake: Serial over LAN was taken by another session; trying again");
+      EXPECT_EQ(asked(kDeactivate), deactivated);
+    }
+    while (!outcome.empty() && base::Clock::now() - since < std::chrono::seconds(60)) outcome = open();
     EXPECT_EQ(outcome, "");
-    EXPECT_GE(base::Clock::now() - since, hold_off - milliseconds(5));
+    EXPECT_GE(base::Clock::now() - since, hold_off);
     EXPECT_EQ(asked(kDeactivate), deactivated + 1);
   }
   EXPECT_EQ(remarks.size(), 3u);

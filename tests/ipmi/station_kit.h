@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <deque>
 #include <functional>
@@ -56,6 +57,28 @@ struct Asked {
   milliseconds took{0};
 };
 
+// An address of this process's own: nobody else takes a port of it that is free for a while.
+inline std::string own_address() {
+  const auto own = static_cast<unsigned>(::getpid());
+  return base::str("127.", 128 + (own >> 14 & 127), ".", own >> 7 & 127, ".", 1 + (own & 127));
+}
+
+// How long the loop stood still because the machine had no time for us. look() is called every few
+// milliseconds.
+class Standstill {
+ public:
+  void look() {
+    auto now = base::Clock::now();
+    if (now - last_ > milliseconds(20)) sum_ += now - last_;
+    last_ = now;
+  }
+  base::Clock::duration sum() const { return sum_; }
+
+ private:
+  base::Clock::time_point last_ = base::Clock::now();
+  base::Clock::duration sum_{0};
+};
+
 // A console on a BMC's Serial over LAN: reads all that comes, and writes what it was given as room comes.
 class Reader {
  public:
@@ -83,10 +106,7 @@ class Reader {
   // What came of open(); empty when well.
   std::string opened() {
     open();
-    if (!test::run_until(
-            loop_, [this] { return outcome.has_value(); }, milliseconds(15'000)))
-      return "hangs";
-    return *outcome;
+    return test::run_until(loop_, [this] { return outcome.has_value(); }) ? *outcome : "hangs";
   }
   void type(base::Bytes bytes) {
     to_write_ += bytes;
@@ -169,7 +189,8 @@ class Rack : public testing::Test {
     std::erase_if(fars_, [&](auto& each) { return each.get() == &far; });
   }
 
-  bool until(std::function<bool()> condition, milliseconds limit = milliseconds(10'000)) {
+  // Less than a session may be idle: one that must end does not end for that.
+  bool until(std::function<bool()> condition, milliseconds limit = milliseconds(40'000)) {
     return test::run_until(loop_, std::move(condition), limit);
   }
   // Goes on for so long, to see that nothing happens.
@@ -181,7 +202,7 @@ class Rack : public testing::Test {
   // Starts it and says what happened first.
   std::string opened(NearEnd& near) {
     near.bmc.start();
-    until([&] { return !near.events.empty(); }, milliseconds(20'000));
+    until([&] { return !near.events.empty(); });
     return near.last();
   }
 
@@ -198,9 +219,9 @@ class Rack : public testing::Test {
     });
     return asked;
   }
-  std::string answer(NearEnd& near, Request request, milliseconds limit = milliseconds(10'000)) {
+  std::string answer(NearEnd& near, Request request) {
     auto asked = ask(near, std::move(request));
-    until([&] { return !asked->text.empty(); }, limit);
+    until([&] { return !asked->text.empty(); });
     return asked->text;
   }
 

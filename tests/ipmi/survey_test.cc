@@ -197,6 +197,7 @@ struct SurveyOfABmcWithOneSession : SurveyTest {
       : SurveyTest([] {
           test::BmcOptions options;
           options.sessions = 1;
+          options.session_timeout = options.handshake_timeout = base::milliseconds(600'000);
           return options;
         }()) {}
 };
@@ -209,9 +210,7 @@ TEST_F(SurveyOfABmcWithOneSession, LeavesNoneHalfOpen) {
   EXPECT_TRUE(report.suite_0_open);
   EXPECT_TRUE(report.anonymous_open);
   EXPECT_EQ(bmc.seen.wrong_passwords, 0u);
-  EXPECT_TRUE(test::run_until(
-      loop, [&] { return bmc.seen.handshakes.now == 0 && bmc.seen.sessions == 0; },
-      base::milliseconds(2000)));
+  EXPECT_TRUE(test::run_until(loop, [&] { return bmc.seen.handshakes.now == 0 && bmc.seen.sessions == 0; }));
 }
 
 TEST_F(SurveyOfABmcWithOneSession, LeavesNoneHalfOpenThatAnAnonymousUserIsRefusedIn) {
@@ -227,8 +226,7 @@ TEST_F(SurveyOfABmcWithOneSession, LeavesNoneHalfOpenThatAnAnonymousUserIsRefuse
   EXPECT_EQ(report.session_trouble, "");
   EXPECT_FALSE(report.anonymous_open);
   EXPECT_EQ(bmc.seen.console_refused, 2u);
-  EXPECT_TRUE(test::run_until(
-      loop, [&] { return bmc.seen.handshakes.now == 0; }, base::milliseconds(2000)));
+  EXPECT_TRUE(test::run_until(loop, [&] { return bmc.seen.handshakes.now == 0; }));
 }
 
 TEST_F(SurveyTest, PassesAnswersToOtherQuestionsOver) {
@@ -271,9 +269,10 @@ TEST_F(SurveyTest, WaitsForItsTurnWithoutCountingTheTime) {
   test::run_until(loop, [&] { return base::Clock::now() >= end; });
   EXPECT_FALSE(report);
   EXPECT_EQ(bmc.seen.packets, 0u);
+  auto begun = base::Clock::now();
   other.reset();
   ASSERT_TRUE(test::run_until(loop, [&] { return report.has_value(); }));
-  EXPECT_LT(report->time_to_session, base::milliseconds(300));
+  EXPECT_LE(report->time_to_session, base::Clock::now() - begun);
   EXPECT_EQ(report->session_trouble, "");
 }
 
