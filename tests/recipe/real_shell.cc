@@ -45,6 +45,20 @@ void install_busybox(const std::string& folder) {
     die("busybox --install");
 }
 
+// Whether the process or one that it has started is doing something, or waits for a disk (proc(5)).
+bool works(int pid) {
+  std::ifstream file(str("/proc/", pid, "/stat"));
+  std::string text;
+  std::getline(file, text);
+  std::size_t end = text.rfind(") ");
+  if (end == std::string::npos) return false;
+  if (text[end + 2] == 'R' || text[end + 2] == 'D') return true;
+  std::ifstream children(str("/proc/", pid, "/task/", pid, "/children"));
+  for (int child = 0; children >> child;)
+    if (works(child)) return true;
+  return false;
+}
+
 }  // namespace
 
 // --- tools
@@ -115,7 +129,7 @@ std::vector<std::string> DeviceTools::left_over() const {
 
 RealShell::RealShell(const DeviceTools& tools, Noise noise, double hurry, const std::string& first_command,
                      bool terminal)
-    : noise_(noise), hurry_(hurry), random_(noise.seed * 7919 + 13), began_(base::Clock::now()) {
+    : noise_(noise), hurry_(hurry), random_(noise.seed * 7919 + 13) {
   winsize size{24, 80, 0, 0};
   std::string shell = tools.bin() + "/sh";
   std::vector<std::string> environment{str("PATH=", tools.bin()),
@@ -169,9 +183,20 @@ RealShell::~RealShell() {
 }
 
 Talk::Time RealShell::now() const {
-  auto real = std::chrono::duration<double>(base::Clock::now() - began_) * hurry_;
+  auto real = std::chrono::duration<double>(waited_);
   auto line = std::chrono::duration<double>(throttled_ ? 0 : static_cast<double>(passed_) / kBytesPerSecond);
   return base::Clock::time_point() + std::chrono::duration_cast<base::Clock::duration>(real + line);
+}
+
+void RealShell::pass_time() {
+  auto time = base::Clock::now();
+  double seconds = std::chrono::duration<double>(time - std::exchange(looked_, time)).count();
+  if (!throttled_) {
+    // There are some milliseconds between two looks, or it was this process that stood still.
+    seconds = std::min(seconds, 0.01);
+    if (works(pid_)) seconds /= 10;
+  }
+  waited_ += seconds * hurry_;
 }
 
 std::string RealShell::damaged(Bytes bytes) {
@@ -223,6 +248,7 @@ void RealShell::heard(Bytes bytes) {
 
 bool RealShell::carry(const std::function<bool()>& done, std::chrono::seconds limit) {
   auto until = base::Clock::now() + limit;
+  looked_ = base::Clock::now();
   while (!done()) {
     if (base::Clock::now() > until) return false;
     std::size_t most[2] = {512, 512};
@@ -238,6 +264,7 @@ bool RealShell::carry(const std::function<bool()>& done, std::chrono::seconds li
     pollfd wait{fd_, static_cast<short>(ended_ || !most[0] ? 0 : POLLIN), 0};
     if (talk_->wants_to_type() && most[1] && !cut_ && !ended_) wait.events |= POLLOUT;
     ::poll(&wait, ended_ ? 0 : 1, 2);
+    pass_time();
     if (wait.revents & POLLOUT && talk_->wants_to_type()) {
       std::string bytes = talk_->typed().bytes.substr(0, most[1]);
       room_[1] -= static_cast<double>(bytes.size());
