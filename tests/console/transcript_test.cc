@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -66,11 +67,40 @@ std::vector<Parsed> parse(const std::string& index) {
   return lines;
 }
 
-std::string kinds(const std::vector<Parsed>& lines) {
+// Whether the lines are `wanted`: the offset and kind of each, with a + where there is a text other than how
+// long silence was. Where the machine stood still there may be stamps besides, after silence and a second
+// after the last one.
+testing::AssertionResult has_lines(const std::vector<Parsed>& lines, const std::string& wanted) {
   std::string all;
-  for (const Parsed& line : lines)
-    all += base::str(line.offset, line.kind, line.text.empty() ? "" : "+", " ");
+  base::Micros stamped = lines.empty() ? 0 : lines.front().time;
+  for (const Parsed& line : lines) {
+    bool is_stamp = line.kind == "at";
+    std::string one = base::str(line.offset, line.kind, line.text.empty() || is_stamp ? "" : "+", " ");
+    bool stood_still = is_stamp && (!line.text.empty() || line.time - stamped >= 999'000);
+    if (is_stamp) stamped = line.time;
+    bool is_wanted = wanted.compare(std::min(all.size(), wanted.size()), one.size(), one) == 0;
+    if (is_wanted || !stood_still) all += one;
+  }
+  if (all == wanted) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << all << "instead of " << wanted;
+}
+
+// A writer that tries again may mark what was lost at one place in pieces: they are one here.
+std::vector<Parsed> with_whole_gaps(const std::vector<Parsed>& lines) {
+  std::vector<Parsed> all;
+  for (const Parsed& line : lines) {
+    if (line.kind == "gap" && !all.empty() && all.back().kind == "gap" && all.back().offset == line.offset)
+      all.back().text = std::to_string(std::stoull(all.back().text) + std::stoull(line.text));
+    else
+      all.push_back(line);
+  }
   return all;
+}
+
+std::string gap_of(const std::vector<Parsed>& lines) {
+  for (const Parsed& line : lines)
+    if (line.kind == "gap") return line.text;
+  return "none";
 }
 
 TEST(Transcript, WritesEveryByteAsReceived) {
@@ -81,7 +111,7 @@ TEST(Transcript, WritesEveryByteAsReceived) {
   house.edge->append(all);
   ASSERT_TRUE(house.settled());
   EXPECT_EQ(house.file(0, ".log"), all + all);
-  EXPECT_EQ(kinds(parse(house.file(0, ".idx"))), "0start 0at ");
+  EXPECT_TRUE(has_lines(parse(house.file(0, ".idx")), "0start 0at "));
   EXPECT_EQ(house.archive->trouble(), "");
   EXPECT_FALSE(house.archive->behind());
 }
@@ -129,8 +159,8 @@ TEST(Transcript, BeginsANewSegmentExactlyAtTheBound) {
   EXPECT_EQ(house.file(1000, ".log"), std::string(1000, 'b'));
   EXPECT_EQ(house.file(2000, ".log"), std::string(1000, 'b'));
   EXPECT_EQ(house.file(3000, ".log"), std::string(500, 'b'));
-  EXPECT_EQ(kinds(parse(house.file(1000, ".idx"))), "1000at ");
-  EXPECT_EQ(kinds(parse(house.file(3000, ".idx"))), "3000at 3500up+ ");
+  EXPECT_TRUE(has_lines(parse(house.file(1000, ".idx")), "1000at "));
+  EXPECT_TRUE(has_lines(parse(house.file(3000, ".idx")), "3000at 3500up+ "));
 }
 
 TEST(Transcript, BoundsASegmentBy64MiB) {
@@ -155,7 +185,7 @@ TEST(Transcript, GoesOnAfterWhatItsFilesHold) {
   house.edge->append("later");
   ASSERT_TRUE(house.settled());
   EXPECT_EQ(house.file(1000, ".log"), std::string(300, 'a') + "later");
-  EXPECT_EQ(kinds(parse(house.file(1000, ".idx"))), "1000at 1300start 1300at ");
+  EXPECT_TRUE(has_lines(parse(house.file(1000, ".idx")), "1000at 1300start 1300at "));
 }
 
 TEST(Transcript, MarksGoToTheIndexAlone) {
@@ -177,34 +207,57 @@ TEST(Transcript, MarksGoToTheIndexAlone) {
 TEST(Transcript, StampsABurstAfterSilenceWithItsLength) {
   House house;
   house.edge->append("one");
-  base::Micros then = base::wall_now();
-  ASSERT_TRUE(run_until(house.loop, [&] { return base::wall_now() > then + 300'000; }));
+  auto then = base::Clock::now();
+  ASSERT_TRUE(run_until(house.loop, [&] { return base::Clock::now() > then + base::milliseconds(300); }));
+  base::Micros before = base::wall_now();
   house.edge->append("two");
+  base::Micros after = base::wall_now();
   house.edge->append("and on");
   ASSERT_TRUE(house.settled());
   auto lines = parse(house.file(0, ".idx"));
-  EXPECT_EQ(kinds(lines), "0start 0at 3at+ ");
-  EXPECT_GE(silence_before({0, 0, lines[2].kind, lines[2].text}), 299'000);
-  EXPECT_GE(lines[2].time, then + 299'000);
+  ASSERT_TRUE(has_lines(lines, "0start 0at 3at "));
+  EXPECT_GE(silence_before({0, 0, lines[2].kind, lines[2].text}), 300'000);
+  EXPECT_GE(lines[2].time, before);
+  EXPECT_LE(lines[2].time, after);
 }
 
 TEST(Transcript, StampsOutputThatFlowsOnceASecond) {
   House house;
-  auto end = base::Clock::now() + base::milliseconds(2300);
+  struct Said {
+    base::Clock::time_point before, after;
+  };
+  std::vector<Said> said;  // each byte
   base::Timer timer(house.loop);
   std::function<void()> say = [&] {
+    auto before = base::Clock::now();
     house.edge->append("x");
+    said.push_back({before, base::Clock::now()});
     house.archive->flush();
     timer.after(base::milliseconds(20), say);
   };
   say();
-  ASSERT_TRUE(run_until(house.loop, [&] { return base::Clock::now() > end; }));
+  // Each time the machine pauses there is a stamp for the silence, and the second begins anew.
+  ASSERT_TRUE(run_until(house.loop, [&] { return test::count(house.file(0, ".idx"), " at\n") >= 3; }));
   timer.cancel();
   ASSERT_TRUE(house.settled());
-  std::size_t lines =
-      parse(house.file(0, ".idx")).size();  // start and three stamps; more if the machine paused
-  EXPECT_GE(lines, 4u);
-  EXPECT_LE(lines, 8u);
+  const base::milliseconds silence(250), second(1000);
+  std::size_t last = 0;  // byte that has a stamp
+  for (const Parsed& line : parse(house.file(0, ".idx"))) {
+    if (line.kind != "at" || line.offset == 0) continue;
+    auto at = static_cast<std::size_t>(line.offset);
+    ASSERT_LT(at, said.size());
+    ASSERT_GT(at, last);
+    if (line.text.empty()) {
+      EXPECT_GE(said[at].after - said[last].before, second) << at;
+    } else {
+      EXPECT_GE(said[at].after - said[at - 1].before, silence) << at;
+    }
+    if (at - 1 > last) {
+      EXPECT_LT(said[at - 1].before - said[last].after, second) << at;
+    }
+    last = at;
+  }
+  EXPECT_LT(said.back().before - said[last].after, second);
 }
 
 TEST(Transcript, FlushesByItselfBeforeLong) {
@@ -218,7 +271,8 @@ TEST(Transcript, TellsWhenThereIsMoreToShow) {
   int told = 0;
   house.edge->on_showable([&] {
     ++told;
-    EXPECT_EQ(house.file(0, ".log").size(), house.edge->showable());
+    // People do not wait for a disk that stands still.
+    EXPECT_EQ(house.archive->behind() ? 3 : house.file(0, ".log").size(), house.edge->showable());
   });
   house.edge->append("abc");
   EXPECT_EQ(house.edge->showable(), 0u);
@@ -283,8 +337,9 @@ TEST(Transcript, MarksAGapWhereMoreCameThanMayBeHeld) {
   house.edge->append("on");
   ASSERT_TRUE(house.settled());
   auto lines = parse(house.file(0, ".idx"));
-  EXPECT_EQ(kinds(lines), base::str("0start 0at ", Archive::kMostHeld, "gap+ ", Archive::kMostHeld, "at "));
-  EXPECT_EQ(lines[2].text, "23");
+  EXPECT_TRUE(
+      has_lines(lines, base::str("0start 0at ", Archive::kMostHeld, "gap+ ", Archive::kMostHeld, "at ")));
+  EXPECT_EQ(gap_of(lines), "23");
   EXPECT_EQ(house.file(0, ".log").substr(Archive::kMostHeld - 10), "yyyyyyyyyyon");
 }
 
@@ -323,9 +378,9 @@ TEST(Transcript, MarksAsAGapWhatTheDiskDidNotTake) {
   ASSERT_TRUE(house.settled());
   EXPECT_EQ(house.file(0, ".log"), std::string(400, 'a') + std::string(100, 'b') + "on");
   EXPECT_EQ(house.edge->written(), 752u);
-  auto lines = parse(house.file(0, ".idx"));
-  EXPECT_EQ(kinds(lines).substr(0, 30), "0start 0at 500gap+ 500attach+ ");
-  EXPECT_EQ(lines[2].text, "250");
+  auto lines = with_whole_gaps(parse(house.file(0, ".idx")));
+  EXPECT_TRUE(has_lines(lines, "0start 0at 500gap+ 500attach+ 500at "));
+  EXPECT_EQ(gap_of(lines), "250");
 }
 
 TEST(Transcript, WritesBytesEvenWhereTheIndexFails) {
@@ -340,7 +395,7 @@ TEST(Transcript, WritesBytesEvenWhereTheIndexFails) {
   fs::remove(house.root + "/edge1/" + segment_name(0, ".idx"));
   ASSERT_TRUE(run_until(house.loop, [&] { return house.archive->trouble().empty(); }));
   EXPECT_EQ(house.file(0, ".log"), "abcdef");
-  EXPECT_EQ(kinds(parse(house.file(0, ".idx"))), "0start 0at ");
+  EXPECT_TRUE(has_lines(parse(house.file(0, ".idx")), "0start 0at "));
 }
 
 TEST(Transcript, GoesOnWhenItsFolderIsDeleted) {
@@ -364,8 +419,8 @@ TEST(Transcript, SaysWhatIsInItsWayAndRecovers) {
   fs::remove(house.root);
   ASSERT_TRUE(run_until(house.loop, [&] { return house.archive->trouble().empty(); }));
   auto lines = parse(house.file(0, ".idx"));
-  EXPECT_EQ(kinds(lines), "0gap+ 0start ");
-  EXPECT_EQ(lines[0].text, "4");
+  EXPECT_TRUE(has_lines(lines, "0gap+ 0start "));
+  EXPECT_EQ(gap_of(lines), "4");
 }
 
 TEST(Transcript, SurvivesAFullDisk) {
@@ -430,8 +485,8 @@ TEST(Transcript, MarksAGapWhereTheBoardLostPowerBeforeTheBytesWereKept) {
   house.edge->append("b");
   ASSERT_TRUE(house.settled());
   auto lines = parse(house.file(0, ".idx"));
-  EXPECT_EQ(kinds(lines), "0start 0at 60gap+ 60start 60at ");
-  EXPECT_EQ(lines[2].text, "40");
+  EXPECT_TRUE(has_lines(lines, "0start 0at 60gap+ 60start 60at "));
+  EXPECT_EQ(gap_of(lines), "40");
 }
 
 TEST(Transcript, HoldsWhatAPersonSawAfterSigkill) {
@@ -446,14 +501,18 @@ TEST(Transcript, HoldsWhatAPersonSawAfterSigkill) {
     Archive archive(loop, disk, root, 100'000);
     auto edge = archive.open("edge1");
     std::uint64_t said = 0;
+    bool was_behind = false;  // then it is shown before it is in the file
     edge->on_showable([&] {
       std::uint64_t showable = edge->showable();
+      was_behind = was_behind || archive.behind();
+      if (was_behind && showable > edge->written()) return;
       if (::write(seen[1], &showable, sizeof showable) < 0) ::_exit(1);
     });
     base::Timer timer(loop);
     std::function<void()> say = [&] {
       std::string text;
-      for (int i = 0; i < 50; ++i) text += base::str(said++, "\n");
+      // Of more than may be held some would be missing.
+      for (int i = 0; i < 50 && !archive.crowded(); ++i) text += base::str(said++, "\n");
       edge->append(text);
       archive.flush();
       loop.post(say);
