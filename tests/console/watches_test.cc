@@ -52,6 +52,16 @@ class WatchesTest : public testing::Test {
   bool becomes(WatchState state) {
     return board_.runs([&] { return now().state == state && !now().text.empty(); });
   }
+  // A time before it was so, and not long before.
+  base::Clock::time_point just_before(const std::function<bool()>& is_so) {
+    auto before = base::Clock::now();
+    EXPECT_TRUE(board_.runs([&] {
+      if (is_so()) return true;
+      before = base::Clock::now();
+      return false;
+    }));
+    return before;
+  }
   // So many more looks.
   bool looks(std::size_t times) {
     std::size_t before = board_.machine.commands.size();
@@ -74,6 +84,7 @@ class WatchesTest : public testing::Test {
 };
 
 TEST_F(WatchesTest, TellWhatIsLostAndRestoredWithTheConsolesTail) {
+  settings_.every = std::chrono::hours(1);  // what the console says now is not said to a look
   begin();
   ASSERT_TRUE(becomes(WatchState::up));
   EXPECT_EQ(now().text, "established since 12:44:53.971, 3 prefixes");
@@ -83,7 +94,11 @@ TEST_F(WatchesTest, TellWhatIsLostAndRestoredWithTheConsolesTail) {
 
   ASSERT_TRUE(board_.runs([&] { return board_.console().writer().empty(); }));
   board_.lines["r1"]->say("igb0: link state changed to DOWN\r\n");
+  ASSERT_TRUE(
+      board_.runs([&] { return board_.console().recent(100).find("DOWN\r\n") != std::string::npos; }));
   board_.machine.answers[kAsk] = kShut;
+  settings_.every = milliseconds(20);
+  watches_->adopt({{"upstream1", settings_}});
   ASSERT_TRUE(becomes(WatchState::lost));
   EXPECT_EQ(now().text, "active, since 12:44:56.286; last error: Received: Administrative shutdown");
   EXPECT_FALSE(now().prefixes);
@@ -168,12 +183,14 @@ TEST_F(WatchesTest, GiveTheKeyboardToWhoTakesIt) {
     alice.hear();
     return board_.console().writer().starts_with("alice");
   }));
+  board_.machine.look();
   std::size_t commands = board_.machine.commands.size();
-  for (int i = 0; i < 10; ++i)
-    test::run_until(
-        board_.loop, [] { return false; }, milliseconds(10));
+  auto is_asked = [&] {
+    board_.machine.look();
+    return board_.machine.commands.size() != commands;
+  };
+  EXPECT_FALSE(test::run_until(board_.loop, is_asked, milliseconds(100)));
   EXPECT_TRUE(board_.console().writer().starts_with("alice"));
-  EXPECT_EQ(board_.machine.commands.size(), commands);
   EXPECT_EQ(events("watch.unknown"), 0U);
 }
 
@@ -287,14 +304,12 @@ TEST_F(WatchesTest, ComeLessOftenWhereTheyAreRefused) {
   limits_.unknown_after = 1;
   limits_.seldom = std::chrono::hours(1);
   begin();
-  ASSERT_TRUE(becomes(WatchState::unknown));
+  auto looked = just_before([&] { return now().state == WatchState::unknown && !now().text.empty(); });
   EXPECT_THAT(now().text, HasSubstr("the device refuses the user or the password"));
   ASSERT_TRUE(board_.runs([&] { return board_.core.dialogues->under_way() == 0; }));
   std::string typed = board_.lines["r1"]->typed;
-  EXPECT_FALSE(test::run_until(
-      board_.loop, [&] { return board_.lines["r1"]->typed != typed; }, milliseconds(1700)))
-      << "twice the second would be right";
-  EXPECT_TRUE(board_.runs([&] { return board_.lines["r1"]->typed != typed; })) << "but not never";
+  EXPECT_TRUE(board_.runs([&] { return board_.lines["r1"]->typed != typed; })) << "less often is not never";
+  EXPECT_GE(base::Clock::now() - looked, 2 * settings_.every);
 }
 
 TEST_F(WatchesTest, TellOnceOfAConsoleThatTheyCannotLeaveAndComeLessOften) {
@@ -310,13 +325,13 @@ cmd config "show" end /^end$/
   limits_.unknown_after = 1;
   limits_.seldom = milliseconds(800);
   begin();
-  ASSERT_TRUE(board_.runs([&] { return now().looked != 0 && board_.core.dialogues->under_way() == 0; }));
+  auto looked = just_before([&] { return now().looked != 0; });
+  ASSERT_TRUE(board_.runs([&] { return board_.core.dialogues->under_way() == 0; }));
   EXPECT_THAT(board_.console().left_open(), HasSubstr("oobd's watch: the console is left open"));
-  std::string typed = board_.lines["r1"]->typed;
-  EXPECT_FALSE(test::run_until(
-      board_.loop, [&] { return board_.lines["r1"]->typed != typed; }, milliseconds(600)))
-      << "twice 400 ms would be right";
   base::Micros first = now().looked;
+  std::string typed = board_.lines["r1"]->typed;
+  ASSERT_TRUE(board_.runs([&] { return board_.lines["r1"]->typed != typed; }));
+  EXPECT_GE(base::Clock::now() - looked, 2 * settings_.every);
   ASSERT_TRUE(board_.runs([&] { return now().looked != first && board_.core.dialogues->under_way() == 0; }));
   EXPECT_NE(board_.console().left_open(), "");
   EXPECT_EQ(now().state, WatchState::up) << "what was asked is known all the same";
@@ -413,13 +428,12 @@ TEST_F(WatchesTest, AskByProbes) {
   watches_.emplace(board_.core, limits_);
   watches_->adopt({{"answers", answers}, {"silent", silent}});
   auto is = [&](std::size_t which, WatchState state) { return watches_->figures()[which].state == state; };
-  ASSERT_TRUE(board_.runs([&] { return !is(0, WatchState::unknown) && !is(1, WatchState::unknown); }));
+  // An answer that comes late is none, and may come in time when it is asked again.
+  ASSERT_TRUE(board_.runs([&] { return is(0, WatchState::up) && is(1, WatchState::lost); }))
+      << watches_->figures()[0].trouble;
   WatchFigures up = watches_->figures()[0], lost = watches_->figures()[1];
-  if (up.state == WatchState::unknown) GTEST_SKIP() << up.trouble;
-  EXPECT_EQ(up.state, WatchState::up);
   EXPECT_THAT(up.text, HasSubstr("1 of 2 addresses answer ("));
   EXPECT_THAT(up.text, HasSubstr("silent: tcp:192.0.2.1:9"));
-  EXPECT_EQ(lost.state, WatchState::lost);
   EXPECT_EQ(lost.text, "no answer from tcp:192.0.2.1:9 by lo");
   EXPECT_THAT(journal(), HasSubstr(R"("ev":"watch.lost")"));
   EXPECT_THAT(journal(), HasSubstr("no answer from tcp:192.0.2.1:9 by lo"));
