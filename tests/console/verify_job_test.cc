@@ -27,6 +27,7 @@ class Verified : public Board {
     EXPECT_TRUE(test::run_until(loop, [&] { return sealed; }));
   }
   void alter() {
+    disk.drain();  // nothing is appended between the reading and the writing
     std::string file = dir / "journal/000000000000.jsonl", text = test::read_file(file);
     text.replace(text.find("before"), 6, "behind");
     test::write_file(file, text);
