@@ -129,6 +129,10 @@ TEST_F(Shop, DoesWhatItWasGivenAndCallsNobodyBackOnceItHasGone) {
 
 TEST_F(Shop, TurnsReadersAwayAndNeverASnapshot) {
   ASSERT_TRUE(put("edge1", {{"a", "1\n"}}));
+  // What the thread does after an answer takes steps, too: nobody may change `at_step` meanwhile.
+  bool is_idle = false;
+  store->files("edge1", "", [&](auto) { is_idle = true; });
+  ASSERT_TRUE(run_until(loop, [&] { return is_idle; }));
   std::promise<void> let_go;
   std::shared_future<void> held = let_go.get_future().share();
   at_step = [held](std::string_view step) {
