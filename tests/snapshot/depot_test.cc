@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 
 #include "tests/snapshot/kept.h"
@@ -370,7 +372,29 @@ void expect_kept(const std::string& repository, const std::string& folder, const
   ASSERT_TRUE(found == expected) << "what was stored is not there: " << found.substr(0, 200);
 }
 
+// Folders are made in memory while it lives, where there is such a place: for tests that ask thousands of
+// times that something be on the disk, and only ever end a process.
+class InMemory {
+ public:
+  InMemory() {
+    if (const char* was = std::getenv("TMPDIR")) was_ = was;
+    if (::access("/dev/shm", W_OK | X_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 1);
+  }
+  ~InMemory() {
+    if (was_)
+      ::setenv("TMPDIR", was_->c_str(), 1);
+    else
+      ::unsetenv("TMPDIR");
+  }
+  InMemory(const InMemory&) = delete;
+  InMemory& operator=(const InMemory&) = delete;
+
+ private:
+  std::optional<std::string> was_;
+};
+
 TEST(Depot, LosesNothingWhereverItIsKilled) {
+  InMemory folders;
   TempDir before, counted;
   auto copy = [&](const TempDir& to) {
     std::filesystem::copy(before.path(), to.path(), std::filesystem::copy_options::recursive);
