@@ -124,7 +124,22 @@ struct PtyAsUart : testing::Test {
     break_waits = break_is_waiting = output_discarded = false;
     pretend = true;
   }
-  ~PtyAsUart() override { pretend = false; }
+  ~PtyAsUart() override {
+    // What a line lets go of on a thread throws output away as well, and that of the next test is not meant.
+    EXPECT_TRUE(test::run_until(loop, [&] { return open_here() <= 1; })) << "only the test's own";
+    pretend = false;
+  }
+
+  // How many descriptors the path's end has here.
+  int open_here() const {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      std::string to = std::filesystem::read_symlink(entry.path(), gone);
+      count += to == pty.path || to == pty.path + " (deleted)";
+    }
+    return count;
+  }
 
   std::string breaks_so_far() {
     std::lock_guard lock(mutex);
