@@ -95,13 +95,24 @@ class JournalSealTest : public testing::Test {
 };
 
 TEST_F(JournalSealTest, SealsAfterSixteenRecordsAfterASecondAndWhenAsked) {
-  open();
-  EXPECT_EQ(journal_->checkpoint()->checkpoint.size, 1u);
-  commit("x", 16);
-  ASSERT_TRUE(test::run_until(
-      loop_, [&] { return journal_->checkpoint()->checkpoint.size == 17; }, Journal::kSealAfter * 9 / 10));
+  // What was sealed in less than the second was not sealed by it. A busy machine may need some tries.
+  bool at_once = false;
+  for (int i = 0; i < 20 && !at_once; ++i) {
+    close();
+    fs::remove_all(folder_.path());
+    fs::create_directory(folder_.path());
+    open();
+    EXPECT_EQ(journal_->checkpoint()->checkpoint.size, 1u);
+    const auto before = base::Clock::now();
+    commit("x", 16);
+    ASSERT_TRUE(test::run_until(loop_, [&] { return journal_->checkpoint()->checkpoint.size == 17; }));
+    at_once = base::Clock::now() - before < Journal::kSealAfter;
+  }
+  EXPECT_TRUE(at_once);
+  const auto before = base::Clock::now();
   commit("y", 2);
-  EXPECT_EQ(journal_->checkpoint()->checkpoint.size, 17u);
+  const bool waits = journal_->checkpoint()->checkpoint.size == 17;
+  EXPECT_TRUE(waits || base::Clock::now() - before >= Journal::kSealAfter);
   ASSERT_TRUE(test::run_until(loop_, [&] { return journal_->checkpoint()->checkpoint.size == 19; }));
   journal_->note(Entry("z"));
   Checkpoint sealed = seal();

@@ -76,7 +76,8 @@ TEST(Glob, IsNotSlowedDownByAHostilePattern) {
   for (int i = 0; i < 1000; ++i) pattern += "*a";
   auto before = std::chrono::steady_clock::now();
   EXPECT_FALSE(glob_match(pattern + "*b", text));
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  // Milliseconds; one that tries every way would not be over before the sun is.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(60));
 }
 
 TEST(Nearest, FindsTheMistypedWordOrNone) {
