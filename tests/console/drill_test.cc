@@ -20,6 +20,7 @@ using test::Shelf;
 using test::TempDir;
 using test::Visit;
 using test::write_file;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Outcome = DrillCheck::Outcome;
@@ -27,13 +28,16 @@ using Outcome = DrillCheck::Outcome;
 namespace {
 
 constexpr base::Micros kDay = 86'400'000'000;
+// For an answer where one of some consoles gives none: long enough for the others on a busy machine.
+constexpr milliseconds kOneIsMute{2000};
+constexpr milliseconds kNothingCounts{100};  // where it is all the same who answers
 
 // Consoles without a model that answer at once, or don't; r1 has power.
 struct Ground : Shelf {
-  Ground() {
+  explicit Ground(milliseconds answer = milliseconds(30'000)) {
     for (const char* name : {"r1", "r2", "x1"}) inventory.find(name)->model.clear();
     allow({Action::watch, Action::write});
-    limits.probe = {milliseconds(20), milliseconds(200), milliseconds(100), milliseconds(20)};
+    limits.probe = {milliseconds(20), milliseconds(30'000), answer, milliseconds(20)};
     limits.bmc = milliseconds(200);
     start();
   }
@@ -47,11 +51,12 @@ struct Ground : Shelf {
   }
   // Whatever is typed at these is answered, while the loop runs by way of wait().
   int wait(Visit& visit, std::vector<std::string> names = {"r1", "r2", "x1"}) {
-    run_until(loop, [&] {
+    auto closed = [&] {
       answer(names);
       visit.hear();
       return visit.closed;
-    });
+    };
+    run_until(loop, closed, milliseconds(60'000));
     return visit.status;
   }
   void answer(const std::vector<std::string>& names) {
@@ -90,10 +95,10 @@ TEST(Drill, ReportsLikeATestRun) {
   Visit visit(board, "alice", "drill r*");
   EXPECT_EQ(board.wait(visit), 0) << visit.out << visit.err;
   EXPECT_THAT(visit.out, HasSubstr(" r1 BMC: session up, power on\n"));
-  EXPECT_THAT(visit.out, HasSubstr(" r1 console: answers after 0."));
-  EXPECT_THAT(visit.out, HasSubstr(" r2 console: answers after 0."));
+  EXPECT_THAT(visit.out, ContainsRegex(" r1 console: answers after [0-9]+\\.[0-9] s\n"));
+  EXPECT_THAT(visit.out, ContainsRegex(" r2 console: answers after [0-9]+\\.[0-9] s\n"));
   EXPECT_TRUE(visit.out.starts_with("ok 1 r1 BMC: ")) << visit.out;
-  EXPECT_THAT(visit.out, HasSubstr("\n3 checks: 3 passed, in 0."));
+  EXPECT_THAT(visit.out, ContainsRegex("\n3 checks: 3 passed, in [0-9]+\\.[0-9] s\n"));
   EXPECT_THAT(visit.out, Not(HasSubstr("x1")));
   EXPECT_EQ(board.lines["x1"]->typed, "");
   EXPECT_TRUE(board.journalled("\"ev\":\"drill.passed\""));
@@ -102,13 +107,13 @@ TEST(Drill, ReportsLikeATestRun) {
 }
 
 TEST(Drill, FailsWithOneAndNamesWhatFailedInTheJournal) {
-  Ground board;
+  Ground board(kOneIsMute);
   board.power("r2").refusal = base::fail(base::Fault::unavailable, "the BMC does not answer");
   Visit visit(board, "alice", "drill r1 r2");
   EXPECT_EQ(board.wait(visit, {"r1"}), 1);
   EXPECT_THAT(visit.out, HasSubstr("FAILED"));
   EXPECT_THAT(visit.out, HasSubstr(" r2 BMC: the power can't be read: the BMC does not answer\n"));
-  EXPECT_THAT(visit.out, HasSubstr(" r2 console: no answer within 0.1 s of an Enter; "));
+  EXPECT_THAT(visit.out, HasSubstr(" r2 console: no answer within 2.0 s of an Enter; "));
   EXPECT_THAT(visit.out, HasSubstr("\n3 checks: 1 passed, 2 failed, in "));
   EXPECT_TRUE(board.journalled("\"ev\":\"drill.failed\""));
   EXPECT_THAT(board.journal_text(), HasSubstr("\"failures\":\"r2 console, r2 BMC\""));
@@ -155,7 +160,7 @@ TEST(Drill, KnowsNoDeviceThatMayNotBeSeen) {
 }
 
 TEST(Drill, GivesOneObjectALine) {
-  Ground board;
+  Ground board(kOneIsMute);
   Visit visit(board, "root", "drill --json");
   EXPECT_EQ(board.wait(visit, {"r1", "r2"}), 1);
   auto objects = objects_in(visit.out);
@@ -319,7 +324,7 @@ TEST(Drill, WantsASnapshotThatIsNotTooOldAndWhoseLastTryWentWell) {
 }
 
 TEST(Drill, WantsNoSnapshotWhereNobodyTakesAny) {
-  Ground board;
+  Ground board(kNothingCounts);
   Device& r1 = *board.inventory.find("r1");
   r1.model = "linux";  // for its watch, say
   r1.login = {};
@@ -339,7 +344,7 @@ TEST(Drill, WantsNoSnapshotWhereNobodyTakesAny) {
 }
 
 TEST(Drill, TellsFirstOfWhatMattersMostOnTheDay) {
-  Ground board;
+  Ground board(kNothingCounts);
   Device& r1 = *board.inventory.find("r1");
   r1.model = "no-such-model";
   board.power("r2").refusal = base::fail(base::Fault::unavailable, "the BMC does not answer");
@@ -374,8 +379,6 @@ TEST(Drill, EndsWithinItsOwnTimeAndSaysWhatWasNotTried) {
 
 TEST(Drill, IsGivenUpWhenItsVisitorLeaves) {
   Ground board;
-  board.limits.probe.answer = milliseconds(5000);
-  board.start();
   Visit visit(board, "alice", "drill r1");
   Console& console = *board.inventory.find("r1")->console;
   ASSERT_TRUE(run_until(board.loop, [&] { return console.writer() == "alice (drill)"; }));
@@ -388,8 +391,6 @@ TEST(Drill, IsGivenUpWhenItsVisitorLeaves) {
 
 TEST(Drill, EndsAtCtrlC) {
   Ground board;
-  board.limits.probe.answer = milliseconds(5000);
-  board.start();
   Visit visit(board, "alice", "drill r1", true);
   ASSERT_TRUE(run_until(board.loop, [&] { return board.lines["r1"]->typed == "\r"; }));
   visit.type("\x03");
@@ -399,8 +400,6 @@ TEST(Drill, EndsAtCtrlC) {
 
 TEST(Drill, TypesNoMoreWhenTheRightIsTakenAway) {
   Ground board;
-  board.limits.probe.answer = milliseconds(5000);
-  board.start();
   Visit visit(board, "alice", "drill r1 r2");
   ASSERT_TRUE(run_until(board.loop, [&] { return board.lines["r1"]->typed == "\r"; }));
   board.allow({Action::watch});
@@ -443,7 +442,7 @@ TEST(Drill, ByTheScheduleMayTypeWhatTheScheduleMayLogInTo) {
 // ----------------------------------------------------------------------------------------------------
 
 TEST(Drills, KeepTheLastWholeOneOverARestart) {
-  Ground board;
+  Ground board(kOneIsMute);
   Visit visit(board, "root", "drill");
   board.wait(visit, {"r1", "r2"});
   ASSERT_TRUE(board.core.drills->last());
@@ -460,7 +459,7 @@ TEST(Drills, KeepTheLastWholeOneOverARestart) {
 }
 
 TEST(Drills, TellStatusAndMetricsHowTheLastOneWentWithoutHiddenNames) {
-  Ground board;
+  Ground board(kOneIsMute);
   Visitor alice, root;
   alice.who = {"alice", "SHA256:alice", "192.0.2.9"};
   root.who = {"root", "SHA256:root", "192.0.2.9"};
