@@ -1,5 +1,6 @@
 #include "recipe/posix_reader.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -34,14 +35,15 @@ constexpr std::uint64_t kMostList = 256 * 1024;
 // A SHA-256; the folder D, P the path and L the pattern that are read (L goes first); A: D holds the archive.
 // o_read() is what is read, o_all() its archive, o_part() some of that, b() answers a block, o_pack() makes
 // the archive and answers the sizes and sums of both, o_look() does so if the file is there. dd of a pipe may
-// read less than it is asked for, but for single bytes.
+// read less than it is asked for, but for single bytes. One pass tells whether it came to the file's end; all
+// others must have the same sum.
 constexpr const char* kFunctions = R"sh(o_sum(){ set -- $(%H);echo $1;}
 o_text(){ %E;}
 o_read(){ if [ "$L" ];then (set +f;for p in $L;do if [ -f "$p" ];then printf "%s\n//\n" "$p";fi;done);else cat "$P";fi;}
 o_all(){ if [ "$A" ];then cat "$D/z";else o_read|gzip -9nc;fi;}
 o_part(){ if [ "$A" ];then dd if="$D/z" bs=96 skip=$1 count=$2;else o_all|tail -c +$(($1*96+1))|dd bs=1 count=$(($2*96));fi 2>/dev/null;}
 b(){ f b$1 $2 $3 $(o_part $2 $3|o_text);}
-o_pack(){ A=;s=$(o_read|wc -c);t=$(o_read|o_sum);if [ "$D" ];then o_read|gzip -9nc >|"$D/z"&&A=1;fi 2>/dev/null;f $1 $s $t $(o_all|wc -c) $(o_all|o_sum);}
+o_pack(){ A=;s=$(o_read|wc -c);t=$({ { o_read||echo broken >&3;}|o_sum;} 3>&1);if [ "$D" ];then o_read|gzip -9nc >|"$D/z"&&A=1;fi 2>/dev/null;f $1 $s $t $(o_all|wc -c) $(o_all|o_sum);}
 o_look(){ if [ "$L" ];then o_pack $1;elif [ -f "$P" ]&&[ -r "$P" ];then o_pack $1;elif [ -f "$P" ];then f $1 closed;elif [ -e "$P" ];then f $1 odd;else f $1 absent;fi;}
 f $1 ok)sh";
 
@@ -230,6 +232,8 @@ Task<Result<PosixReader::File>> PosixReader::read_source(std::string set, std::u
     }
     if (words->size() == 1 && words->front() == "odd")
       co_return fail(Fault::failed, "it is not a regular file");
+    if (std::find(words->begin(), words->end(), "broken") != words->end())
+      co_return fail(Fault::failed, "it can't be read to its end: the device's cat has failed");
     std::uint64_t size = 0, packed = 0;
     if (words->size() != 4 || !parse_size((*words)[0], size) || !is_sha256((*words)[1]) ||
         !parse_size((*words)[2], packed) || !is_sha256((*words)[3]))
