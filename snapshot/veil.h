@@ -24,8 +24,6 @@ class Veil {
 
  private:
   std::string tag(base::Bytes secret) const;
-  void mask(std::string& bytes, const recipe::Pattern& pattern) const;
-  void mask_element(std::string& bytes, const std::string& element) const;
 
   base::Secret key_;
 };
