@@ -81,6 +81,7 @@ Depot::Depot(const std::string& state, const std::string& host, Step step, std::
       views_(state + "/snapshots.views", step_, std::move(space)) {}
 
 Result<> Depot::ready(bool make) {
+  leave_what_went();
   if (!repository_) {
     struct stat found {};
     if (!make && ::lstat(path_.c_str(), &found) < 0 && errno == ENOENT)
@@ -89,11 +90,28 @@ Result<> Depot::ready(bool make) {
     Result<Repository> opened = Repository::open(path_);
     if (!opened) return opened.error();
     loose_ = count_loose(*opened);
+    if (::lstat(path_.c_str(), &opened_) < 0) return base::system_error(path_);
     repository_.emplace(std::move(*opened));
   }
   Result<> looked = look();
   if (!looked && !ledger_) repository_.reset();
   return looked;
+}
+
+// Whoever moves the folder away, or puts a copy in its place, does so while it is open here; git would go on
+// with what it knows of the other one.
+void Depot::leave_what_went() {
+  if (!repository_) return;
+  struct stat now {};
+  bool there = ::lstat(path_.c_str(), &now) == 0;
+  if (there ? now.st_dev == opened_.st_dev && now.st_ino == opened_.st_ino : errno != ENOENT) return;
+  std::string was = ledger_ && ledger_->tip() ? hex_of(*ledger_->tip()) : "nothing";
+  moved_ =
+      str(path_, there ? ": somebody has put another folder in its place" : ": somebody has moved it away",
+          "; its main was ", was, ": 'verify' tells what is not as it was stored",
+          there ? "" : "; the next snapshot begins a new one");
+  repository_.reset();
+  ledger_.reset();
 }
 
 // Whoever can write the folder may have moved `main` meanwhile; what is told, and built on, is what is there.

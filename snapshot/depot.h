@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <set>
 #include <string>
@@ -44,8 +46,8 @@ class Depot {
   // The newest revision of all devices, as far as git knows.
   base::Result<LatestOfAll> known();
   base::Result<> tidy();  // packs what is loose, when there is much of it
-  // Told once: what to say where somebody else has moved `main` since it was looked at last, which each of
-  // these calls does.
+  // Told once: what to say where somebody else has moved `main`, or the folder, since it was looked at last,
+  // which each of these calls does.
   std::optional<std::string> moved() { return std::exchange(moved_, std::nullopt); }
 
  private:
@@ -57,6 +59,7 @@ class Depot {
   };
   static std::string quarantine_of(const std::string& device);  // where its references are
   base::Result<> ready(bool make);
+  void leave_what_went();
   base::Result<> look();
   base::Result<std::vector<Found>> quarantined(const std::string& device) const;  // oldest first
   base::Result<Found> resolve(const std::string& device, const std::string& revision);
@@ -81,6 +84,7 @@ class Depot {
   std::size_t remembered_;
   Git git_;  // goes after all that is of it
   std::optional<Repository> repository_;
+  struct stat opened_ {};         // the folder of repository_, when it was opened
   std::optional<Ledger> ledger_;  // of `main` as it is, after look()
   std::optional<std::string> moved_;
   Views views_;

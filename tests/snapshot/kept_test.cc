@@ -97,5 +97,31 @@ TEST_F(Moved, IsNoticedBeforeSomethingIsStoredAlsoWhereItWasSetBack) {
   EXPECT_EQ(git(repository, "fsck --strict --full --no-dangling"), "");
 }
 
+TEST_F(Moved, AFolderThatIsMovedAwayIsBegunAnewAndIsToldOfWithoutARestart) {
+  std::string first = store("edge1", "1\n").revision;
+  std::filesystem::rename(repository, dir / "away");
+  EXPECT_EQ(depot->files("edge1", "").error().fault, base::Fault::missing);
+  auto told = depot->moved();
+  ASSERT_TRUE(told);
+  EXPECT_NE(told->find(str("moved it away; its main was ", first)), std::string::npos) << *told;
+  EXPECT_EQ(store("edge1", "1\n").kind, Kind::stored);
+  EXPECT_EQ(git(repository, "fsck --strict --full --no-dangling"), "");
+  EXPECT_FALSE(depot->moved());
+}
+
+TEST_F(Moved, AFolderThatIsPutInItsPlaceIsWhatCounts) {
+  std::string first = store("edge1", "1\n").revision;
+  std::filesystem::copy(repository, dir / "copy", std::filesystem::copy_options::recursive);
+  store("edge1", "2\n");
+  std::filesystem::rename(repository, dir / "away");
+  std::filesystem::rename(dir / "copy", repository);
+  EXPECT_EQ(*depot->file("edge1", "", "config.xml"), "1\n");
+  EXPECT_TRUE(depot->moved());
+  auto stored = store("edge1", "2\n");
+  EXPECT_EQ(stored.kind, Kind::stored);
+  EXPECT_EQ(git(repository, "rev-parse main~1"), first + "\n");
+  EXPECT_EQ(git(repository, "fsck --strict --full --no-dangling"), "");
+}
+
 }  // namespace
 }  // namespace oob::snapshot
