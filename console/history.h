@@ -32,6 +32,7 @@ class History {
     std::string recording, checkpoint;  // its ID; Checkpoint::brief() of the journal, may be empty
     base::Micros began = 0, ended = 0;  // wall clock
     bool accept = false;                // although a gate (its size) says no
+    std::vector<std::string> fetch;     // of the configuration, see Device::fetch: such files come and go
   };
   struct File {
     std::string name, sha256;

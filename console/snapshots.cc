@@ -256,6 +256,7 @@ void Snapshots::store(Core& core, Pull& pull, History::Snapshot snapshot) {
   snapshot.began = pull.began;
   snapshot.ended = base::wall_now();
   snapshot.accept = pull.order.accept;
+  snapshot.fetch = device->fetch;
   core.history->store(std::move(snapshot),
                       life_.wrap([this, &core, number = pull.number](const Result<History::Stored>& stored) {
                         Pull* pull = find(number);

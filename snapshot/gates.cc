@@ -57,16 +57,18 @@ bool check_device(const std::string& name) {
 
 Objection proof(std::string why) { return {Objection::Kind::proof, std::move(why)}; }
 
-// Whether a file under this name comes and goes with the device, as far as the recipe says.
+// Whether a file under this name comes and goes with the device, as the recipe or the configuration says.
 bool may_go(const History::Snapshot& snapshot, const recipe::Recipe* recipe, const std::string& name) {
   const std::vector<std::string>& absent = snapshot.pulled.absent;
   if (std::find(absent.begin(), absent.end(), name) != absent.end()) return true;
+  auto names_it = [&](const std::string& pattern) {  // which begins with a slash
+    return pattern.size() > 1 && base::glob_match(std::string_view(pattern).substr(1), name);
+  };
+  if (std::any_of(snapshot.fetch.begin(), snapshot.fetch.end(), names_it)) return true;
   if (!recipe) return false;
-  for (const recipe::Fetch& fetch : recipe->fetches)
-    if (fetch.kind == recipe::Fetch::Kind::files && fetch.source.size() > 1 &&
-        base::glob_match(fetch.source.substr(1), name))
-      return true;
-  return false;
+  return std::any_of(recipe->fetches.begin(), recipe->fetches.end(), [&](const recipe::Fetch& fetch) {
+    return fetch.kind == recipe::Fetch::Kind::files && names_it(fetch.source);
+  });
 }
 
 Objection unproved(const History::Snapshot& snapshot) {

@@ -30,6 +30,7 @@ std::vector<boost::json::object> objects_of(const std::string& text) {
 TEST(Snapshot, StoresWhatTheDeviceHasAndSaysWhatChanged) {
   Shelf shelf;
   shelf.puller->has["r1"]["config.xml"] = "<a>\n</a>\n";
+  shelf.inventory.find("r1")->fetch = {"/etc/more/*"};
   Visit first(shelf, "alice", "snapshot r1"), second(shelf, "alice", "help");
   EXPECT_EQ(first.wait(), 0);
   EXPECT_TRUE(first.out.starts_with("r1  stored 11111111  config.xml new  9 B, device, ")) << first.out;
@@ -48,6 +49,7 @@ TEST(Snapshot, StoresWhatTheDeviceHasAndSaysWhatChanged) {
   EXPECT_EQ(stored.recording, "20261122-160311-7");
   EXPECT_NE(stored.checkpoint.find(' '), std::string::npos) << stored.checkpoint;
   EXPECT_FALSE(stored.accept);
+  EXPECT_EQ(stored.fetch, std::vector<std::string>{"/etc/more/*"});
 }
 
 TEST(Snapshot, IsWrittenDownBeforeAndAfterwardsWithTheSumsOfTheFiles) {

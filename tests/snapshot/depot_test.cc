@@ -110,6 +110,17 @@ TEST_F(Kept, AFileThatIsGoneOrEmptyIsAskedAbout) {
   EXPECT_EQ(count(git(repository, "ls-tree main:edge1"), "\tc"), 0u);
 }
 
+TEST_F(Kept, AFileThatTheConfigurationFetchesMayGoAndNoOther) {
+  ASSERT_TRUE(store("edge1", {{"a", "1\n"}, {"opt/vpn/c1.conf", "2\n"}}));
+  console::History::Snapshot without = pulled("edge1", {{"a", "1\n"}});
+  without.fetch = {"/opt/other/*", "/opt/vpn/*.conf"};
+  auto stored = depot->store(without, kNoRecipes);
+  ASSERT_EQ(stored->kind, Kind::stored) << stored->why;
+  console::History::Snapshot nothing_else = pulled("edge1", {{"b", "1\n"}});
+  nothing_else.fetch = without.fetch;
+  EXPECT_EQ(depot->store(nothing_else, kNoRecipes)->kind, Kind::quarantined);
+}
+
 TEST_F(Kept, NobodyAcceptsWhatIsUnproved) {
   console::History::Snapshot wrong = pulled("edge1", {{"a", "1\n"}});
   wrong.accept = true;
