@@ -23,7 +23,9 @@ constexpr std::size_t kMostLine = 199, kPiece = 145;
 constexpr std::uint64_t kMostWire = 192ull << 20;
 constexpr std::size_t kMostUnread = 256 * 1024;
 constexpr unsigned kMostWaits = 20, kMostWaitsForAHead = 3;  // for an answer, while other things come
-constexpr unsigned kMostTries = 40, kMostCarried = 5;
+constexpr unsigned kMostTries = 40, kMostCarried = 5, kMostBehind = 3;
+// For a prompt; the latter where the shell before it has gone, and where is not known.
+constexpr milliseconds kPrompt{8000}, kGone{25'000};
 constexpr milliseconds kMostPatience{12000};
 
 // Carried as text, so they must not hold a quote of their own. $1 is the number of a command, with the name
@@ -81,7 +83,8 @@ Shell::Shell(Visit* visit, Talk& talk)
       talk_(talk),
       nonce_(new_nonce()),
       enter_(visit ? "\r" : "\n"),
-      wire_before_(talk.bytes_heard() + talk.bytes_typed()) {}
+      wire_before_(talk.bytes_heard() + talk.bytes_typed()),
+      answered_at_(talk.now()) {}
 
 // How long an answer may take that was asked for `again` times in vain: a device that is slow, and has not
 // answered yet, can't be told from a line that loses every answer.
@@ -93,28 +96,9 @@ milliseconds Shell::patience(unsigned again) const {
 // What a command that ends at once has taken.
 void Shell::learn(milliseconds took) { latency_ = (3 * latency_ + took) / 4; }
 
-base::Error Shell::dense() const {
-  return fail(Fault::unavailable, str("the device's shell does not get through: of ", number_, " commands ",
-                                      answers_, " were answered undamaged"));
-}
-
 void Shell::type_line(Bytes line) {
   assert(line.size() <= kMostLine);
   talk_.type(str(line, enter_));
-}
-
-// Ends whatever half a line or a quote that noise has opened. First an XON: a byte that has become an XOFF
-// may have stopped the device.
-Task<Result<>> Shell::interrupt_line() {
-  if (visit_)
-    talk_.type("\x11\x03\r");
-  else
-    talk_.type(enter_);
-  milliseconds quiet{120}, limit{1000};
-  Result<bool> still = co_await talk_.silence(quiet, limit);
-  if (!still) co_return still.error();
-  talk_.drop_all();
-  co_return Result<>();
 }
 
 // --- answers
@@ -140,6 +124,7 @@ Task<Result<Words>> Shell::answer_within(milliseconds quiet) {
     if (found) {
       talk_.drop(found->end);
       ++answers_;
+      answered();
       co_return std::move(found->words);
     }
     if (talk_.bytes_heard() + talk_.bytes_typed() - wire_before_ > kMostWire)
@@ -151,6 +136,8 @@ Task<Result<Words>> Shell::answer_within(milliseconds quiet) {
     const std::string clean = without_messages(talk_.heard(), places);
     const std::size_t size = clean.size();
     const bool begun = clean.find(str('<', nonce_, ' ')) != std::string::npos;
+    // Damaged, it is an answer all the same: of nobody else.
+    if (begun && visit_ && visit_->signs().sign().empty()) answered();
     if (size <= before || size > kMostUnread || ++waits > (begun ? kMostWaits : kMostWaitsForAHead)) {
       talk_.drop_all();
       co_return Words();
@@ -187,6 +174,7 @@ Task<Result<Words>> Shell::ask_raw(std::string line, std::string tag) {
     if (!came) co_return came.error();
     if (found) {
       talk_.drop(found->end);
+      answered();
       if (found->words[0] != tag) continue;
       ++answers_;
       learn(std::chrono::duration_cast<milliseconds>(talk_.now() - typed));
@@ -295,6 +283,8 @@ Task<Result<Words>> Shell::ask_line(char function, std::string text, millisecond
       co_return words;
     }
     bool over = talk_.now() - began >= (once ? limit : limit * (1 << recovered));
+    // A few lines of a kernel while a command ran say nothing of what is asked from now on.
+    if (over && limit > kQuick) answered_at_ = talk_.now();
     if (over || (!once && limit <= kQuick && behind >= 2)) {
       Result<> back = co_await recover();
       if (!back) co_return back.error();
@@ -306,68 +296,16 @@ Task<Result<Words>> Shell::ask_line(char function, std::string text, millisecond
       typed = false;
       continue;
     }
+    interval = std::min(2 * interval, milliseconds(20000));
+    // More of them would tell nothing new, and a device that restarts would get them. What was to restart it
+    // is waited for all the same: it may boot meanwhile.
+    const bool restarts = visit_ && !visit_->signs().sign().empty();
+    if (restarts ? once : behind == kMostBehind) continue;
+    Result<> there = co_await still_there();
+    if (!there) co_return there.error();
     type_line(str("f ", next_number()));
     ++behind;
-    interval = std::min(2 * interval, milliseconds(20000));
   }
-}
-
-// --- where we are
-
-// Whether what reads our lines is the shell that we have started: no other has the nonce in N.
-Task<Result<Shell::Place>> Shell::probe(unsigned again) {
-  talk_.drop_all();
-  std::string ours = str('<', nonce_, " . >");
-  Place place = Place::unknown;
-  type_line("echo \"<$N . >\"");
-  std::function<bool()> enough = [&] {
-    std::vector<std::size_t> places;
-    std::string clean = without_messages(talk_.heard(), places);
-    if (clean.find(ours) != std::string::npos) place = Place::ours;
-    if (clean.find("< . >") != std::string::npos) place = Place::other;
-    return place != Place::unknown;
-  };
-  milliseconds limit = patience(again);
-  Result<bool> came = co_await talk_.until(std::move(enough), limit);
-  if (!came) co_return came.error();
-  talk_.drop_all();
-  co_return place;
-}
-
-Task<Result<>> Shell::recover() {
-  for (unsigned round = 0; round < 10; ++round) {
-    Result<> interrupted = co_await interrupt_line();
-    if (!interrupted) co_return interrupted.error();
-    unsigned number = next_number();
-    type_line(str("f ", number));
-    const Talk::Time typed = talk_.now();
-    milliseconds limit = patience(round);
-    Result<Words> words = co_await answer_within(limit);
-    if (!words) co_return words.error();
-    if (!words->empty() && words->front() == str(number)) {
-      learn(std::chrono::duration_cast<milliseconds>(talk_.now() - typed));
-      co_return Result<>();
-    }
-    if (round % 2 == 0) continue;
-    Result<Place> place = co_await probe(round);
-    if (!place) co_return place.error();
-    if (*place == Place::other) {
-      alive_ = false;
-      co_return fail(Fault::unavailable, "the shell on the device has ended");
-    }
-    // A line of ours has become the definition of something else.
-    if (*place == Place::ours && round >= 3 && !defining_) {
-      Result<> again = co_await define();
-      co_return again;
-    }
-  }
-  alive_ = false;
-  if (visit_) {
-    milliseconds limit{8000};
-    Result<> settled = co_await visit_->settle(limit);
-    if (settled) co_return fail(Fault::unavailable, "the shell on the device has ended");
-  }
-  co_return dense();
 }
 
 // --- beginning
@@ -385,6 +323,7 @@ Task<Result<>> Shell::begin() {
     visit_->echo_is_off(true);
     Result<Words> set = co_await ask(std::move(stty), kQuick);
     if (!set) co_return set.error();
+    mute_ = true;
   }
   co_return Result<>();
 }
@@ -401,16 +340,23 @@ Task<Result<>> Shell::start() {
     }
     co_return fail(Fault::unavailable, "no shell answers");
   }
-  // A second time: it may still be there.
-  for (unsigned tries = 0; started_ && tries < 3; ++tries) {
+  // A second time: it may still be there. Else only from where it is not: behind a prompt that is seen now.
+  for (unsigned tries = 0; started_ && !lost_ && tries < 3; ++tries) {
     Result<> interrupted = co_await interrupt_line();
-    if (!interrupted) co_return interrupted.error();
+    if (!interrupted) break;
     Result<Place> place = co_await probe(2 * tries);
     if (!place) co_return place.error();
     if (*place == Place::ours) co_return Result<>();
   }
+  if (started_) {
+    milliseconds limit = kGone;
+    Result<> prompt = co_await find_prompt(limit);
+    if (!prompt) co_return wrap("start /bin/sh on the device", prompt.error());
+    lost_ = false;
+  }
+  answered();
   started_ = true;
-  set_up_ = false;
+  set_up_ = mute_ = false;
   // Its trap undoes all else.
   talk_.last_words(str("\x03\r", kEndShell, "\r"));
   for (unsigned tries = 0; tries < 6; ++tries) {
@@ -434,9 +380,8 @@ Task<Result<>> Shell::start() {
       other = *place == Place::other;
     }
     ++retries_;
-    // Started a second time only from where the first was not: behind a prompt.
-    milliseconds limit{8000};
-    Result<> settled = co_await visit_->settle(limit);
+    milliseconds limit = kPrompt;
+    Result<> settled = co_await find_prompt(limit);
     if (!settled) co_return wrap("start /bin/sh on the device", settled.error());
   }
   co_return fail(Fault::unavailable, "/bin/sh does not start on the device");
@@ -535,7 +480,9 @@ Task<Result<>> Shell::define_one(char name, std::string text) {
 Task<Result<>> Shell::end(std::string clean, std::string anew) {
   // Nothing was changed yet.
   if (!defined_) {
-    Result<> left = co_await leave();
+    milliseconds limit = kGone;
+    Task<Result<>> leaving = lost_ ? find_prompt(limit) : leave();
+    Result<> left = co_await leaving;
     co_return left;
   }
   if (!alive_) {

@@ -28,6 +28,10 @@ base::Task<base::Result<>> arrive_from_shell(Visit& visit, Talk& talk, std::stri
 // do harm ever stands in a line in the clear, nor does a function's name that is one damaged byte away. Every
 // command can be asked again, because it is written so that a second time changes nothing.
 //
+// Where nothing answers any more it may have gone with a restart of the device. So what has not been answered
+// is asked again a few times alone, not while something else comes, and not at all behind words of a restart.
+// From then on Visit looks where the device is, and a new shell is started behind a prompt alone.
+//
 // Without a Visit the Talk is a shell already, on a clean way without a terminal; the same is done in it.
 class Shell {
  public:
@@ -73,6 +77,11 @@ class Shell {
                                            bool once);
   base::Task<base::Result<Words>> answer_within(base::milliseconds quiet);
   base::Task<base::Result<>> carry(std::string text);
+  base::Task<base::Result<>> still_there();
+  base::Result<> not_gone();
+  base::Error lost(std::string_view why);
+  base::Task<base::Result<>> find_prompt(base::milliseconds limit);
+  void answered();
   base::Task<base::Result<>> interrupt_line();
   base::Task<base::Result<Place>> probe(unsigned again);
   base::Task<base::Result<>> leave();
@@ -90,6 +99,10 @@ class Shell {
   std::uint64_t wire_before_;
   bool started_ = false, defined_ = false, alive_ = false;
   bool defining_ = false, set_up_ = false;  // the latter: in the shell that runs now
+  bool mute_ = false;                       // it echoes nothing, and has no prompt
+  bool lost_ = false;                       // as far as that can be known, it has gone
+  unsigned unanswered_ = 0;                 // so often something was typed since it answered last
+  Talk::Time answered_at_;                  // that was then
 };
 
 }  // namespace oob::recipe

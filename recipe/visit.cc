@@ -29,6 +29,8 @@ constexpr std::uint64_t kMostBytes = 4 << 20;  // said on the way in or out
 constexpr std::uint64_t kSeenBefore = ~std::uint64_t{0};
 constexpr char kStop[] = "\x03", kTakeBack[] = "\x15";  // Ctrl-C, Ctrl-U
 constexpr milliseconds kUndoing{4000};
+// What a device that starts says behind nothing for so long is no countdown any more.
+constexpr milliseconds kStarting{10'000};
 constexpr milliseconds kStopping{700};  // how long what Ctrl-C has ended takes to show it
 // So many come before a carriage return where a command of ours runs: each may be lost.
 constexpr unsigned kStops = 3, kMostTakingBack = 12;
@@ -101,6 +103,7 @@ Visit::~Visit() { talk_.listen(nullptr); }
 
 void Visit::hear(base::Bytes bytes) {
   silent_ = false;
+  signs_.hear(bytes, talk_.now());
   screen_.feed(bytes);
   if (half_typed_) {
     for (char byte : bytes) {
@@ -121,6 +124,24 @@ void Visit::hear(base::Bytes bytes) {
 const State* Visit::seen() const {
   if (talk_.bytes_heard() == heard_when_typed_) return nullptr;
   return recognition_.at(screen_.text(), typed_at_);
+}
+
+void Visit::answered() {
+  signs_.clear();
+  shell_lost_ = false;
+}
+
+const State* Visit::elsewhere() const {
+  if (signs_.bytes() == 0 || talk_.now() - signs_.heard_at() < kQuiet) return nullptr;
+  const State* state = recognition_.at(screen_.text(), "");
+  return state && !state->work ? state : nullptr;
+}
+
+// Until when nothing is typed, since the device says that it starts, or something that its shell would not:
+// any key may stop a boot loader.
+Visit::Time Visit::starting_until() const {
+  const bool starts = !signs_.sign().empty() || (shell_lost_ && signs_.strange_lines({}) > 0);
+  return starts ? signs_.heard_at() + kStarting : Time{};
 }
 
 const State* Visit::work_state() const { return recipe_.state(work_); }
@@ -191,6 +212,7 @@ Task<Result<const State*>> Visit::find(Find how) {
       if (!*followed) {
         path_.push_back(state->name);
         half_typed_ = false;  // it is not there any more
+        answered();
         co_return state;
       }
       if (talk_.now() - since >= kBehind && seen() != state) {
@@ -201,6 +223,10 @@ Task<Result<const State*>> Visit::find(Find how) {
     }
     if (talk_.now() >= how.until) co_return unknown("it took too long");
     if (talk_.now() < next_enter) continue;
+    if (const Time starting = starting_until(); talk_.now() < starting) {
+      next_enter = starting;
+      continue;
+    }
     if (!entered_ && recognition_.begun(screen_.last_line())) co_return begun();
     if (is_taken_back()) half_typed_ = false;
     if (half_typed_) {
@@ -225,7 +251,7 @@ Task<Result<const State*>> Visit::find(Find how) {
                                                    : "carriage returns lead nowhere");
     last_unknown = screen_.last_line();
     // It may be a question of what we have started: [confirm], (yes).
-    bool stop = how.ours && stops(first, stopped, stopped_at);
+    bool stop = how.ours && may_stop() && stops(first, stopped, stopped_at);
     if (stop) {
       if (stopped++ == 0) stopped_at = screen_.last_line();
     } else {
@@ -238,6 +264,10 @@ Task<Result<const State*>> Visit::find(Find how) {
     next_enter = talk_.now() + (stop ? kStopping : patience);
   }
 }
+
+// Where the device restarts what we have started has gone. Only a question of a command line may be there all
+// the same, of which a carriage return would be the answer.
+bool Visit::may_stop() const { return running_ || (signs_.sign().empty() && !shell_lost_); }
 
 // Whether Ctrl-C is typed rather than a carriage return, after so many at the line `at`: until something else
 // is there than what a command of ours may ask. `first`: there was no carriage return yet.
@@ -331,10 +361,11 @@ Task<Result<>> Visit::get_to_work(Find how) {
 
 Task<Result<>> Visit::settle(milliseconds limit) {
   const Time until = talk_.now() + limit;
-  take_back();
+  const bool starting = talk_.now() < starting_until();
+  if (!starting) take_back();
   Find first{until, false, running_};
   const State* there = recognition_.at(screen_.text(), typed_at_);
-  if (half_typed_ || (there && there->no_enter)) {
+  if (half_typed_ || starting || (there && there->no_enter)) {
     first.may_be_there = true;
   } else {
     talk_.type(running_ ? kStop : "\r");
@@ -349,7 +380,7 @@ Task<Result<>> Visit::leave() {
   // Carriage returns alone have opened nothing.
   if (!entered_ && !found_open_) co_return Result<>();
   const Time until = talk_.now() + kLeaving;
-  take_back();
+  if (talk_.now() >= starting_until()) take_back();
   const State* found_at = recipe_.state(found_);
   const bool found_home = found_at && found_at->home;
   Find how{until, true, running_ || (!found_open_ && !work_.empty())};

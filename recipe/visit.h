@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "base/task.h"
 #include "recipe/recipe.h"
+#include "recipe/restart.h"
 #include "recipe/screen.h"
 #include "recipe/talk.h"
 
@@ -79,8 +80,18 @@ class Visit {
   // Typed by leave() where commands are run, if somebody's session was found open: what was set for the
   // visit.
   void undo_when_left(std::vector<std::string> lines) { undo_ = std::move(lines); }
-  // To a `work` state again, from wherever a lost or damaged line has led.
+  // To a `work` state again, from wherever a lost or damaged line has led. While a device says that it starts
+  // nothing is typed, and no Ctrl-C behind that.
   base::Task<base::Result<>> settle(base::milliseconds limit);
+
+  // For a Shell, which alone knows its answers. One came: there is a shell of ours, and no restart.
+  void answered();
+  // None comes any more: it may have gone, and what is there now is unknown.
+  void lost_shell() { shell_lost_ = true; }
+  // What has come since the last one.
+  const RestartSigns& signs() const { return signs_; }
+  // At which other state than a work state the device is since then; null: at none that is known.
+  const State* elsewhere() const;
 
   // Carriage returns were met with silence, and nothing has come since: not even a screen that the recipe
   // does not know.
@@ -132,6 +143,8 @@ class Visit {
   bool is_taken_back() const;
   bool stops(bool first, unsigned stopped, std::string_view at) const;
   void disturbed();
+  Time starting_until() const;
+  bool may_stop() const;
   base::Error begun() const;
   base::Error unknown(std::string_view doing) const;
   std::string where() const;
@@ -185,6 +198,8 @@ class Visit {
   std::string since_secret_;   // what was said then, to look for a refusal
   bool noisy_ = false;         // what was shown or echoed was spoilt
   bool silent_ = false;        // as is_silent() says
+  RestartSigns signs_;         // since a state was recognised, a line entered, or a Shell answered
+  bool shell_lost_ = false;    // as lost_shell() says, and no state was recognised since
   base::milliseconds quiet_;   // how long a state must stay to count; less on a noisy line
 };
 

@@ -179,6 +179,7 @@ Task<Result<Visit::Typed>> Visit::type_line(const State& state, std::string line
     if (answer_) answer_->clear();
     talk_.drop_all();
     typed(&state);
+    signs_.clear();
     talk_.type(enter);
     co_return Typed::entered;
   }
@@ -286,6 +287,7 @@ Task<Result<std::string>> Visit::answer(Time until) {
         spoilt = true;
       }
     } else if (talk_.bytes_heard() - mark < kTrickle && enters < kMostEntersInAnswer &&
+               talk_.now() >= starting_until() &&
                (lost_prompt() || (answer_->last_line().empty() && ++pauses % most_pauses_ == 0))) {
       if (enters++ == 0) before_enters = answer_->text().size();
       spoilt = false;

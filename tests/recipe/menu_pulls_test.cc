@@ -244,6 +244,7 @@ TEST(Menus, AreThePlaceWhereAThousandPullsBegin) {
   const std::string config = like_pfsense(2000);
   tools.write("config.xml", config);
   unsigned stored = 0, told = 0, open = 0;
+  std::string faults;
   const unsigned pulls = pulls_wanted();
   for (unsigned i = 0; i < pulls; ++i) {
     const Case& one = cases[i % std::size(cases)];
@@ -265,6 +266,7 @@ TEST(Menus, AreThePlaceWhereAThousandPullsBegin) {
     open += !pull.left;
     if (!pull.pulled) {
       ++told;
+      faults += str("\n", which, ": ", pull.pulled.error().what);
       continue;
     }
     ++stored;
@@ -276,7 +278,7 @@ TEST(Menus, AreThePlaceWhereAThousandPullsBegin) {
   }
   std::cout << pulls << " pulls: " << stored << " stored to the byte, " << told << " told an error, " << open
             << " consoles told to be left open\n";
-  EXPECT_GE(stored, pulls * 9 / 10) << stored << " of " << pulls;
+  EXPECT_GE(stored, pulls * 9 / 10) << stored << " of " << pulls << faults;
 }
 
 }  // namespace oob::recipe
