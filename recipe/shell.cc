@@ -357,9 +357,9 @@ Task<Result<>> Shell::start() {
   answered();
   started_ = true;
   set_up_ = mute_ = false;
-  // Its trap undoes all else.
-  talk_.last_words(str("\x03\r", kEndShell, "\r"));
   for (unsigned tries = 0; tries < 6; ++tries) {
+    // Its trap undoes all else. Each time: where the line had to be taken back they are gone.
+    talk_.last_words(str("\x03\r", kEndShell, "\r"));
     std::string line = str("env PS1= PS2= ENV= HISTFILE= OOBD=1 N=", nonce_, " /bin/sh");
     ++number_;
     // It is the one line of ours that another shell reads: entered only as it was echoed.
