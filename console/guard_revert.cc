@@ -16,8 +16,10 @@ constexpr base::milliseconds kRevertLogin{60'000};
 constexpr base::milliseconds kRevertMay{20'000}, kRevertLook{20};
 constexpr std::size_t kMostSaid = 400;
 
-// The answer comes from outside of the conversation, which looks for it as time passes.
-base::Task<Result<>> may_type(recipe::Talk& talk, std::function<void(Guards::Go)> typing) {
+// The answer comes from outside of the conversation, which looks for it as time passes. From a good one on
+// the device may have the line.
+base::Task<Result<>> may_type(recipe::Talk& talk, std::function<void(Guards::Go)> typing,
+                              std::shared_ptr<Reverted> how) {
   auto answer = std::make_shared<std::optional<Result<>>>();
   Guards::Go go = [answer](const Result<>& given) { *answer = given; };
   typing(std::move(go));
@@ -29,23 +31,24 @@ base::Task<Result<>> may_type(recipe::Talk& talk, std::function<void(Guards::Go)
     Result<bool> waited = co_await talk.until(answered, kRevertLook);
     if (!waited) co_return waited.error();
   }
+  how->typed = (*answer)->has_value();
   co_return **answer;
 }
 
 base::Task<Result<>> type_revert(recipe::Visit& visit, recipe::Talk& talk, const recipe::Recipe& recipe,
                                  std::string line, std::function<void(Guards::Go)> typing,
                                  std::shared_ptr<Reverted> how) {
-  base::Task<Result<>> asking = may_type(talk, std::move(typing));
-  Result<> may = co_await asking;
-  if (!may) co_return may.error();
-  how->typed = true;
-  base::Task<Result<recipe::Ran>> running = run_command(visit, talk, recipe, std::move(line), kRevertRun);
+  // Not before: what comes first (a shell of our own, its tools) may fail, and is then tried again.
+  recipe::MayRun may = [&talk, typing = std::move(typing), how] { return may_type(talk, typing, how); };
+  base::Task<Result<recipe::Ran>> running =
+      run_command(visit, talk, recipe, std::move(line), kRevertRun, std::move(may));
   Result<recipe::Ran> ran = co_await running;
   if (!ran) co_return ran.error();
   if (ran->late) co_return base::fail(base::Fault::unavailable, recipe::late_text(kRevertRun, ran->ended));
   how->status = ran->status;
   std::string said = ran->out + ran->err;
   how->said = said.size() > kMostSaid ? said.substr(said.size() - kMostSaid) : said;
+  if (!ran->unread.empty()) how->said = base::str("(what it printed is not known: ", ran->unread, ")");
   co_return Result<>();
 }
 

@@ -203,6 +203,10 @@ Task<Result<Pulled>> pull_posix(Visit* visit, Talk& talk, const Recipe& recipe, 
   std::string quiet = recipe.quiet, unquiet = recipe.unquiet;
   Result<> done = co_await reader.begin(std::move(quiet), std::move(unquiet));
   if (done) {
+    Result<> tools = co_await reader.find_tools();
+    done = std::move(tools);
+  }
+  if (done) {
     Result<> all = co_await pull.all();
     done = std::move(all);
   }

@@ -105,9 +105,7 @@ Task<Result<>> PosixReader::begin(std::string quiet, std::string unquiet) {
     if (!quieted) co_return quieted.error();
   }
   Result<> place = co_await find_place();
-  if (!place) co_return place.error();
-  Result<> tools = co_await find_tools();
-  co_return tools;
+  co_return place;
 }
 
 Task<Result<>> PosixReader::end() {
@@ -321,17 +319,23 @@ Task<Result<std::string>> PosixReader::fetch_archive(std::uint64_t size, ToldByt
 
 // --- commands
 
-Task<Result<int>> PosixReader::run(std::string command, milliseconds limit) {
+Task<Result<>> PosixReader::prepare_runs() {
   if (folder_.empty())
     co_return fail(Fault::failed,
                    "a command's output has nowhere to go: no folder of the device can be written to");
+  if (runs_prepared_) co_return Result<>();
+  std::string functions =
+      with(with(kRunFunctions, "%B", str(kMostPrinted / 512 + 1)), "%C", str(kMostPrinted + 1));
+  Result<Words> defined = co_await shell_.ask(std::move(functions), Shell::kQuick);
+  if (!defined) co_return defined.error();
+  runs_prepared_ = true;
+  co_return Result<>();
+}
+
+Task<Result<int>> PosixReader::run(std::string command, milliseconds limit) {
+  Result<> prepared = co_await prepare_runs();
+  if (!prepared) co_return prepared.error();
   ended_late_ = ended_ = false;
-  if (runs_ == 0) {
-    std::string functions =
-        with(with(kRunFunctions, "%B", str(kMostPrinted / 512 + 1)), "%C", str(kMostPrinted + 1));
-    Result<Words> defined = co_await shell_.ask(std::move(functions), Shell::kQuick);
-    if (!defined) co_return defined.error();
-  }
   // Started once, however often it is asked for, and waited for at once: busybox's ash takes it for the end
   // of its input when a job of its own ends while it reads a line with the terminal's echo off.
   const std::string id = str(++runs_);

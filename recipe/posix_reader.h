@@ -21,6 +21,9 @@ class PosixReader {
 
   // `quiet` is run now, `unquiet` at the end, even if that is a hang-up; empty: nothing is.
   base::Task<base::Result<>> begin(std::string quiet, std::string unquiet);
+  // What reading needs: before the first read() or list(). Fault::failed: the device has not all of it, and
+  // the text says what.
+  base::Task<base::Result<>> find_tools();
   // Undoes everything; an Error tells what is left. After an Error of anything else it must be called too.
   base::Task<base::Result<>> end();
   // What end() has failed with, as it is told: behind what the work has failed with (empty: it has not), once
@@ -44,6 +47,8 @@ class PosixReader {
   // was ended, with all that it has started; else the shell has no job control, or it can't be killed, and it
   // may still run.
   base::Task<base::Result<int>> run(std::string command, base::milliseconds limit);
+  // All that run() needs and that is not the command; run() does it else.
+  base::Task<base::Result<>> prepare_runs();
   bool ended_late() const { return ended_late_; }
   bool has_ended() const { return ended_; }
   std::string output() const { return folder_ + "/c"; }
@@ -52,7 +57,6 @@ class PosixReader {
   unsigned retries() const { return shell_.retries(); }
 
  private:
-  base::Task<base::Result<>> find_tools();
   base::Task<base::Result<std::string>> first_that_answers(const char* const* tools, std::string head,
                                                            bool sums);
   base::Task<base::Result<>> find_place();
@@ -62,7 +66,7 @@ class PosixReader {
   Shell shell_;
   std::string folder_;  // empty: there is none
   std::string unquiet_;
-  bool quieted_ = false, ended_late_ = false, ended_ = false;
+  bool quieted_ = false, ended_late_ = false, ended_ = false, runs_prepared_ = false;
   unsigned runs_ = 0;
 };
 

@@ -62,19 +62,24 @@ struct Ran {
   int status = 0;        // 0 to 255
   bool late = false;     // its time was over: these are what it had said, and kLate
   bool ended = true;     // with `late`: it was ended then, as far as that can be known
+  std::string unread;    // why nothing is known of what it printed; empty: it is
 };
 constexpr int kLate = 124;  // as of timeout(1)
 // "it did not end within 2 s, and was ended"; or, unless it `ended`: "…, and may still run on the device".
 std::string late_text(base::milliseconds limit, bool ended);
 constexpr std::uint64_t kMostPrinted = 32 << 20;
+// Asked once, when the device is about to get the command and all is ready for it: an Error ends it before
+// that, and is the answer. Empty: nobody is asked.
+using MayRun = std::function<base::Task<base::Result<>>()>;
 // Runs the command with nothing to read (stdin is /dev/null), until it ends itself, whatever it leaves
-// running. `limit`: for the command; then it is ended where that can be done, and the answer is late.
+// running. `limit`: for the command; then it is ended where that can be done, and the answer is late. With
+// `may_run` it is run as well where the device has no tools to read what it prints by (Ran::unread).
 base::Task<base::Result<Ran>> run_posix(Visit* visit, Talk& talk, const Recipe& recipe, std::string command,
-                                        base::milliseconds limit);
+                                        base::milliseconds limit, MayRun may_run = nullptr);
 base::Task<base::Result<Ran>> run_text(Visit& visit, Talk& talk, const Recipe& recipe, std::string command,
-                                       base::milliseconds limit);
+                                       base::milliseconds limit, MayRun may_run = nullptr);
 // Either of them, by the recipe's method.
 base::Task<base::Result<Ran>> run_command(Visit& visit, Talk& talk, const Recipe& recipe, std::string command,
-                                          base::milliseconds limit);
+                                          base::milliseconds limit, MayRun may_run = nullptr);
 
 }  // namespace oob::recipe

@@ -205,11 +205,16 @@ Task<Result<Pulled>> pull_text(Visit& visit, Talk& talk, const Recipe& recipe, s
 }
 
 Task<Result<Ran>> run_text(Visit& visit, Talk& talk, const Recipe& recipe, std::string command,
-                           milliseconds limit) {
+                           milliseconds limit, MayRun may_run) {
   ToldProgress nobody;
   TextPull pull{visit, recipe, nobody};
   Result<> ready = co_await set_up(pull);
   if (!ready) co_return ready.error();
+  if (may_run) {
+    Task<Result<>> asking = may_run();
+    Result<> may = co_await asking;
+    if (!may) co_return may.error();
+  }
   bool gone = false;
   const Talk::Time until = talk.now() + limit;
   Result<std::string> said = co_await ask_settled(pull, command, limit, gone, Visit::For::running);
@@ -226,9 +231,10 @@ Task<Result<Ran>> run_text(Visit& visit, Talk& talk, const Recipe& recipe, std::
 }
 
 Task<Result<Ran>> run_command(Visit& visit, Talk& talk, const Recipe& recipe, std::string command,
-                              milliseconds limit) {
-  if (recipe.method == Method::posix_block) return run_posix(&visit, talk, recipe, std::move(command), limit);
-  return run_text(visit, talk, recipe, std::move(command), limit);
+                              milliseconds limit, MayRun may_run) {
+  if (recipe.method == Method::posix_block)
+    return run_posix(&visit, talk, recipe, std::move(command), limit, std::move(may_run));
+  return run_text(visit, talk, recipe, std::move(command), limit, std::move(may_run));
 }
 
 }  // namespace oob::recipe

@@ -78,6 +78,29 @@ TEST(GuardRevert, TypesNothingWhereItMayNot) {
   EXPECT_EQ(board.machine.at, FakeMachine::At::login);
 }
 
+// Nothing on that machine is a shell.
+TEST(GuardRevert, HasTypedNothingWhileItOnlyStartsAShellForIt) {
+  RevertBoard board;
+  board.core.recipes = board.book(R"(recipe box version 1
+method posix-block
+state login tail /login: $/ home go "{user}\r"
+state password tail /Password: $/ after login go "{secret}\r"
+state shell tail /box# $/ work leave "exit\r"
+file hosts /etc/hosts
+)");
+  board.revert();
+  ASSERT_TRUE(board.runs([&] {
+    if (board.go) board.go({});
+    return !board.machine.commands.empty();
+  }));
+  EXPECT_THAT(board.machine.commands.front(), HasSubstr("/bin/sh"));
+  board.interrupt(base::fail(Fault::unavailable, "somebody has taken the keyboard"));
+  ASSERT_TRUE(board.over());
+  EXPECT_THAT(board.how->result.error().what, HasSubstr("somebody has taken the keyboard"));
+  EXPECT_FALSE(board.how->typed);
+  EXPECT_FALSE(board.go);
+}
+
 TEST(GuardRevert, LeavesWhenItIsConfirmedMeanwhile) {
   RevertBoard board;
   board.revert();

@@ -43,6 +43,7 @@ class ShellPull {
   std::vector<Progress> told;
   bool visits = true;  // else the shell has no terminal
   std::string screen;  // what it has said last, before start()
+  MayRun may_run;      // asked before the command is run
 
  private:
   base::Task<base::Result<Pulled>> pull(std::vector<Fetch> more) {
@@ -62,8 +63,8 @@ class ShellPull {
       base::Result<> there = co_await visit_.arrive(std::move(screen));
       if (!there) co_return there.error();
     }
-    base::Result<Ran> ran =
-        co_await run_posix(visits ? &visit_ : nullptr, shell_.talk(), recipe_, std::move(command), limit);
+    base::Result<Ran> ran = co_await run_posix(visits ? &visit_ : nullptr, shell_.talk(), recipe_,
+                                               std::move(command), limit, may_run);
     co_return ran;
   }
 
