@@ -170,6 +170,7 @@ void CallHome::now_ended(int status, const std::string& words) {
     state_ = State::beginning;
     failures_ = 0;
     trouble_.clear();
+    beside_->stop_looking();  // what is found of it from now on is for checked()
     now_ = std::move(beside_);
     way_ = now_->way();
     return;
@@ -327,7 +328,7 @@ void CallHome::look_beside() {
   if (Clock::now() - beside_->began() > limits_.begin) return beside_failed("it did not get through in time");
   if (beside_->looking()) return;
   beside_->look(limits_.answer, [this](const Result<>& result) {
-    if (result) move();
+    if (result && beside_) move();
   });
 }
 

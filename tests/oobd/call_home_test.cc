@@ -30,6 +30,13 @@ std::string plain_packet(const std::string& payload) {
          payload + std::string(pad, '\0');
 }
 
+// Up to its key; one that is full gets no further.
+std::string words_of_a_front(const std::string& key, bool full) {
+  const std::string last = full ? "\x01" + Writer().u32(12).text("too many connections, try again").take()
+                                : "\x1f" + Writer().text(key).take();
+  return str("SSH-2.0-x\r\n", plain_packet("\x14" + std::string(60, 'k')), plain_packet(last));
+}
+
 // Answers all who come to a Unix socket with a host key, unless it is mute.
 class FakeFront {
  public:
@@ -37,16 +44,14 @@ class FakeFront {
       : listening_(std::move(listening)), watch_(loop, listening_.get()) {
     hear();
   }
-  bool mute = false;
+  bool mute = false, full = false;
 
  private:
   void hear() {
     watch_.readable([this] {
       base::Fd come(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      std::string reply = str("SSH-2.0-x\r\n", plain_packet("\x14" + std::string(60, 'k')),
-                              plain_packet("\x1f" + Writer().text("own").take()));
       if (come && !mute) {
-        EXPECT_TRUE(base::send_some(come.get(), reply));
+        EXPECT_TRUE(base::send_some(come.get(), words_of_a_front("own", full)));
       }
       held_.push_back(std::move(come));
       hear();
@@ -90,12 +95,18 @@ class FakeSsh {
   void lose(const std::string& said) { over(begun, 255, said); }
   std::size_t running() const { return running_.size(); }
   bool runs(std::uint64_t number) const { return running_.contains(number); }
+  std::size_t looks(std::uint64_t number) const { return running_.at(number).held.size(); }
+  // Who looked while it was mute is answered, or has gone.
+  void answer(std::uint64_t number) {
+    for (const base::Fd& one : running_.at(number).held)
+      (void)base::send_some(one.get(), words_of_a_front(key, full));
+  }
   // Something goes from it to the bastion.
   void say(std::uint64_t number) { EXPECT_TRUE(base::send_some(running_.at(number).socket.get(), "x")); }
 
   std::string key = "own";
   std::string words;  // it fails at once, with them
-  bool mute = false, hung = false;
+  bool mute = false, hung = false, full = false;
   bool nowhere = false;  // what the bastion's socket leads to has ended; the next one takes it
   std::uint64_t begun = 0, ended = 0;
   std::vector<std::string> names;
@@ -110,11 +121,9 @@ class FakeSsh {
   void hear(One& one) {
     one.watch->readable([this, &one] {
       base::Fd come(::accept4(one.listening.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      std::string reply = str("SSH-2.0-x\r\n", plain_packet("\x14" + std::string(60, 'k')),
-                              plain_packet("\x1f" + Writer().text(key).take()));
       if (nowhere) return hear(one);
       if (come && !mute) {
-        EXPECT_TRUE(base::send_some(come.get(), reply));
+        EXPECT_TRUE(base::send_some(come.get(), words_of_a_front(key, full)));
       }
       one.held.push_back(std::move(come));
       hear(one);
@@ -444,6 +453,20 @@ TEST_F(CallHomeTest, LooksAtOnceWhenAnotherConnectionBesideItHasFailed) {
   EXPECT_TRUE(ssh_.runs(1));
 }
 
+TEST_F(CallHomeTest, GoesOnWithTheOneBesideItThatIsLookedAtWhenItsOwnEnds) {
+  adopt();
+  ASSERT_TRUE(until_up());
+  riders_ = {7};
+  ssh_.mute = ssh_.nowhere = true;
+  ASSERT_TRUE(run_until(loop_, [&] { return ssh_.begun == 2 && ssh_.looks(2) == 1; }));
+  ssh_.end(1);
+  ASSERT_TRUE(run_until(loop_, [&] { return !ssh_.runs(1); }));
+  ssh_.mute = false;
+  ssh_.answer(2);
+  ASSERT_TRUE(until_up());
+  EXPECT_EQ(ssh_.begun, 2u);
+}
+
 TEST_F(CallHomeTest, GivesUpAConnectionBesideItByWhichNothingComesAnyMore) {
   notice_soon();
   limits_.retry_least = limits_.retry_most = milliseconds(60'000);
@@ -544,36 +567,6 @@ TEST_F(CallHomeTest, LeavesAloneWhatAReloadDoesNotChange) {
   EXPECT_FALSE(now().up);
   ASSERT_TRUE(until_up());
   EXPECT_EQ(ssh_.begun, 3u);
-}
-
-TEST(CallHomeWays, BeginWithTheWayOutAndEndWithWhatIsDown) {
-  using uplink::Health;
-  auto one = [](const char* interface, Health health, bool metered, bool way_out) {
-    uplink::Figures figures;
-    figures.interface = interface;
-    figures.health = health;
-    figures.metered = metered;
-    figures.is_way_out = way_out;
-    figures.addresses = {"198.51.100.10"};
-    return figures;
-  };
-  const std::string bastion = "203.0.113.7:22";
-  std::vector<CallHomeWay> ways =
-      call_home_ways(bastion, {one("dead0", Health::down, false, false), one("lte0", Health::up, true, false),
-                               one("dsl0", Health::up, false, false), one("oob0", Health::up, false, true)});
-  std::vector<std::string> names;
-  for (const CallHomeWay& way : ways) names.push_back(way.interface);
-  EXPECT_EQ(names, (std::vector<std::string>{"oob0", "dsl0", "lte0", "dead0", ""}));
-  EXPECT_TRUE(ways[2].metered);
-  EXPECT_TRUE(ways[4].metered) << "the routing table may lead by lte0";
-  EXPECT_EQ(call_home_ways(bastion, {}), std::vector<CallHomeWay>{CallHomeWay{}});
-  ways = call_home_ways(bastion, {one("dead0", Health::down, false, false)});
-  EXPECT_EQ(ways, (std::vector<CallHomeWay>{{"dead0", false}, {}}));
-  // Of another family, and on the board itself.
-  for (const char* other : {"[2001:db8::7]:22", "127.0.0.1:22"})
-    EXPECT_EQ(call_home_ways(other, {one("lte0", Health::up, true, true)}),
-              std::vector<CallHomeWay>{CallHomeWay{}})
-        << other;
 }
 
 }  // namespace
