@@ -22,7 +22,7 @@ using base::str;
 
 struct Follower::State {
   State(base::Loop& l, base::Blocking& b, auth::Journal& j, std::string folder, std::string n,
-        std::string host, Deliver d, Limits m)
+        std::string host, Deliver d, Limits m, std::shared_ptr<Position> before)
       : blocking(b),
         journal(j),
         state(std::move(folder)),
@@ -30,7 +30,7 @@ struct Follower::State {
         board(std::move(host)),
         deliver(std::move(d)),
         limits(m),
-        position(std::make_shared<Position>(state, name)),
+        position(std::make_shared<Position>(state, name, std::move(before))),
         again(l),
         rate_timer(l),
         read_again(l),
@@ -370,14 +370,17 @@ struct Follower::State {
 
 Follower::Follower(base::Loop& loop, base::Blocking& blocking, auth::Journal& journal,
                    const std::string& state, std::string name, std::string board, Deliver deliver,
-                   Limits limits)
+                   Limits limits, std::shared_ptr<Position> before)
     : state_(std::make_unique<State>(loop, blocking, journal, state, std::move(name), std::move(board),
-                                     std::move(deliver), limits)) {}
+                                     std::move(deliver), limits, std::move(before))) {}
 Follower::~Follower() = default;
 
 void Follower::adopt(const Settings& settings) { state_->adopt(settings); }
 void Follower::hurry() { state_->hurry(); }
-void Follower::forget() { state_->position->forget(); }
+std::shared_ptr<Position> Follower::forget() {
+  state_->position->forget();
+  return state_->position;
+}
 
 Figures Follower::figures() const {
   Figures figures;

@@ -11,6 +11,7 @@
 #include "notice/figures.h"
 #include "notice/notice.h"
 #include "notice/outcome.h"
+#include "notice/position.h"
 
 namespace oob::notice {
 
@@ -37,9 +38,11 @@ class Follower {
   using Deliver = std::function<void(const Notice& notice, std::function<void(Outcome)> done)>;
 
   // Everything given by reference outlives it. `board`: the host's name in notices. A follower without a
-  // position file begins at the end of the journal as it is now.
+  // position file begins at the end of the journal as it is now. `before`: of forget() of the last one of
+  // this name; null where its file has gone.
   Follower(base::Loop& loop, base::Blocking& blocking, auth::Journal& journal, const std::string& state,
-           std::string name, std::string board, Deliver deliver, Limits limits);
+           std::string name, std::string board, Deliver deliver, Limits limits,
+           std::shared_ptr<Position> before = nullptr);
   ~Follower();  // writes the position down
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -48,8 +51,10 @@ class Follower {
                                          // refused is tried again at once, and refusals are counted anew
   // The way out has changed: what has failed is tried again at once. What was refused had found its way.
   void hurry();
-  // Removes the position file: to be asked of one that is not configured any more, before it is destroyed.
-  void forget();
+  // To be asked of one that is not configured any more, before it is destroyed: writes its place down no
+  // more. What is returned is to be removed, off the loop: it may be written just now, by a disk that is
+  // slow.
+  [[nodiscard]] std::shared_ptr<Position> forget();
   Figures figures() const;
 
  private:

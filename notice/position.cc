@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/whole_file.h"
@@ -21,11 +22,14 @@ constexpr std::size_t kMostPosition = 4096;
 
 }  // namespace
 
-Position::Position(std::string state, const std::string& name)
-    : folder_(std::move(state) + "/notify"), file_(str(folder_, '/', name, ".position")) {}
+Position::Position(std::string state, const std::string& name, std::shared_ptr<Position> before)
+    : folder_(std::move(state) + "/notify"),
+      file_(str(folder_, '/', name, ".position")),
+      before_(std::move(before)) {}
 
 Result<std::optional<Place>> Position::read() {
   std::lock_guard lock(mutex_);
+  remove_before();
   struct stat status;
   if (::stat(file_.c_str(), &status) < 0 && errno == ENOENT) return std::optional<Place>();
   Result<std::string> whole = base::read_whole(file_, kMostPosition);
@@ -45,16 +49,26 @@ Result<std::optional<Place>> Position::read() {
 }
 
 Result<> Position::write(const Place& place) {
+  if (forgotten_) return {};  // at once: who is being destroyed asks this of the loop
   std::lock_guard lock(mutex_);
   if (forgotten_) return {};
+  remove_before();
   if (::mkdir(folder_.c_str(), 0700) < 0 && errno != EEXIST) return base::system_error(folder_);
   return base::write_whole(file_, str(kFirstLine, place.origin, ' ', place.n, '\n'), 0600);
 }
 
-void Position::forget() {
+void Position::forget() { forgotten_ = true; }
+
+void Position::remove() {
   std::lock_guard lock(mutex_);
-  forgotten_ = true;
+  if (std::exchange(removed_, true)) return;  // what is there now is another's
+  remove_before();
   ::unlink(file_.c_str());
+}
+
+void Position::remove_before() {
+  if (before_) before_->remove();
+  before_.reset();
 }
 
 }  // namespace oob::notice

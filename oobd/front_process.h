@@ -56,7 +56,7 @@ class FrontProcess {
   static constexpr std::size_t kMostGood = 1024;
   static constexpr base::milliseconds kHurry{200};  // doubled up to 5 s when it ends at once, again and again
   static constexpr base::milliseconds kPing{5000};
-  static constexpr base::milliseconds kSilent{15'000};  // then it hangs, and is ended
+  static constexpr unsigned kMostUnanswered = 3;  // then it hangs, and is ended
 
   struct Outgoing {
     std::string packet;
@@ -67,6 +67,7 @@ class FrontProcess {
   void open_gates();
   void hand_over(const Gate& gate);
   void readable();
+  void read();
   void lost(const std::string& why);
   void ask_whether_there();
 
@@ -80,8 +81,8 @@ class FrontProcess {
   std::deque<Outgoing> out_;
   base::Clock::time_point started_at_{};
   base::Timer again_, ping_;
-  base::Clock::time_point heard_at_{};
-  unsigned hurried_ = 0;  // starts in a row that ended at once
+  unsigned unanswered_ = 0;  // pings since it was last heard
+  unsigned hurried_ = 0;     // starts in a row that ended at once
 };
 
 }  // namespace oob

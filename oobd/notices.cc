@@ -36,7 +36,7 @@ void Notices::adopt(const std::map<std::string, NotifyConfig>& config) {
       ++each;
       continue;
     }
-    each->second->forget();
+    forget(each->first);
     end_program(each->first);
     end_program(tester(each->first));
     arrived_.erase(each->first);
@@ -48,12 +48,23 @@ void Notices::adopt(const std::map<std::string, NotifyConfig>& config) {
       auto way = [this, name = name](const notice::Notice& told, std::function<void(Outcome)> done) {
         deliver(name, name, told, std::move(done));
       };
+      auto before = forgotten_.find(name);
       follower = std::make_unique<Follower>(around_.loop, around_.blocking, around_.journal, around_.state,
-                                            name, around_.board, std::move(way), Follower::Limits{});
+                                            name, around_.board, std::move(way), Follower::Limits{},
+                                            before == forgotten_.end() ? nullptr : before->second);
     }
     // The same settings may come with another address or program: what failed is tried again in any case.
     follower->adopt({{wanted.events, wanted.devices}, wanted.most});
   }
+}
+
+void Notices::forget(const std::string& name) {
+  std::shared_ptr<notice::Position> file = followers_.at(name)->forget();
+  forgotten_[name] = file;
+  around_.blocking.run([file] { file->remove(); }, life_.wrap([this, name, file] {
+    auto found = forgotten_.find(name);
+    if (found != forgotten_.end() && found->second == file) forgotten_.erase(found);
+  }));
 }
 
 void Notices::way_out_changed() {

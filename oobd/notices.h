@@ -49,6 +49,7 @@ class Notices {
   std::vector<notice::Figures> figures() const;  // by name
 
  private:
+  void forget(const std::string& name);
   void end_program(const std::string& who);
   // `who`: of what is under way for one, a new one replaces that before it.
   void deliver(const std::string& name, const std::string& who, const notice::Notice& told,
@@ -58,6 +59,7 @@ class Notices {
   std::map<std::string, NotifyConfig> config_;
   notice::Posts posts_;
   std::map<std::string, std::unique_ptr<notice::Follower>> followers_;
+  std::map<std::string, std::shared_ptr<notice::Position>> forgotten_;  // whose file is being removed
   struct Running {
     std::uint64_t turn = 0, errand = 0;
   };

@@ -4,6 +4,7 @@ was ordered once is done twice."""
 import json
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ from harness import BehindBmc, until
 
 ROUNDS = int(os.environ.get("OOBD_KILLS", "10"))  # 1000 for the long run
 LONGEST = 0.6  # seconds of load before a kill
+STOPPED = 17  # seconds: longer than a front may leave questions without an answer
 
 
 @pytest.fixture
@@ -121,3 +123,26 @@ def test_nothing_that_was_acknowledged_is_lost_and_nothing_is_done_twice(lab, bm
         assert json.loads(lines[0])["version"] == 2
         times = [json.loads(line)[0] for line in lines[1:]]
         assert times == sorted(times), cast
+
+
+def test_a_front_is_not_ended_for_what_it_could_not_be_asked_meanwhile(lab):
+    daemon = lab.daemon({"edge1": lab.gear("edge1")})
+    screen = daemon.screen()
+    screen.expect("oobd>")
+    front = daemon.front()
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    time.sleep(STOPPED)
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    screen.type("version\r")
+    screen.expect("oobd [0-9]")
+    assert daemon.front() == front
+    assert not daemon.said("front: does not answer")
+
+
+def test_a_front_that_hangs_is_ended_and_begun_anew(lab):
+    daemon = lab.daemon({"edge1": lab.gear("edge1")})
+    front = daemon.front()
+    os.kill(front, signal.SIGSTOP)
+    daemon.wait_said("front: does not answer")
+    until("another front is there", lambda: daemon.ssh("version").status == 0)
+    assert daemon.front() != front

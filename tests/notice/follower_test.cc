@@ -375,8 +375,9 @@ TEST_F(FollowerTest, TellsAllWhereItsPositionIsDamaged) {
 
 TEST_F(FollowerTest, ForgetsWithItsFile) {
   follow_from_here();
-  follower_->forget();
+  auto file = follower_->forget();
   follower_.reset();
+  file->remove();
   EXPECT_FALSE(std::filesystem::exists(dir_ / "notify/sms.position"));
   down({"a"});
   follow_from_here();
