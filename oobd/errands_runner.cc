@@ -8,7 +8,6 @@
 
 #include <cerrno>
 
-#include "oobd/child.h"
 #include "oobd/errands_groups.h"
 #include "oobd/errands_wire.h"
 
@@ -33,6 +32,60 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return found;
 }
 
+constexpr int kReport = 3;  // the pipe by which a program that can't be had says so
+
+struct OutPipe {
+  base::Fd reading, writing;
+};
+
+Result<OutPipe> make_out_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return base::system_error("pipe");
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return OutPipe{base::Fd(ends[0]), base::Fd(ends[1])};
+}
+
+struct Start {
+  const char* path;
+  char* const* words;
+  char* const* environment;
+  int input, output, report;  // above kReport; an input below 0: nothing
+};
+
+// In a child of its own: the file may be on a disk that hangs. The parent has no other thread, and still this
+// does only what may be done between fork() and exec. All signals are blocked.
+[[noreturn]] void become(const Start& start) {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
+  ::setpgid(0, 0);
+  if (::dup3(start.report, kReport, O_CLOEXEC) < 0) ::_exit(127);
+  const int input = start.input >= 0 ? start.input : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (::dup2(input, 0) >= 0 && ::dup2(start.output, 1) >= 0 && ::dup2(start.output, 2) >= 0) {
+    ::closefrom(kReport + 1);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execve(start.path, start.words, start.environment);
+  }
+  const int number = errno;
+  (void)!::write(kReport, &number, sizeof number);  // or nobody hears more than the status
+  ::_exit(127);
+}
+
+Result<pid_t> begin_program(const Start& start) {
+  sigset_t all, before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);  // a handler of ours is nothing for the child
+  const pid_t child = ::fork();
+  const int number = errno;
+  if (child == 0) become(start);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (child < 0) return base::system_error("fork", number);
+  ::setpgid(child, child);  // whoever of the two comes first
+  return child;
+}
+
 // The last bytes of what it said, as one line.
 std::string last_words(const std::string& said) {
   std::string_view rest = said;
@@ -47,7 +100,8 @@ std::string last_words(const std::string& said) {
 struct Runner::One {
   explicit One(base::Loop& loop) : timer(loop) {}
   pid_t pid = -1;
-  base::Fd output;
+  std::string path;
+  base::Fd output, report;
   std::unique_ptr<base::Watch> watch;
   std::string said;  // its last bytes
   base::Timer timer;
@@ -69,29 +123,23 @@ Runner::~Runner() {
 std::size_t Runner::running() const { return running_.size(); }
 
 Result<> Runner::run(std::uint64_t number, Program program, Ended ended) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) < 0) return base::system_error("pipe");
-  base::Fd reading(ends[0]), writing(ends[1]);
-  ::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
-  SpawnTerms terms(POSIX_SPAWN_SETPGROUP);
-  posix_spawnattr_setpgroup(terms.attributes(), 0);
-  if (program.input)
-    posix_spawn_file_actions_adddup2(terms.descriptors(), program.input.get(), 0);
-  else
-    posix_spawn_file_actions_addopen(terms.descriptors(), 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(terms.descriptors(), writing.get(), 1);
-  posix_spawn_file_actions_adddup2(terms.descriptors(), writing.get(), 2);
-  posix_spawn_file_actions_addclosefrom_np(terms.descriptors(), 3);
+  Result<OutPipe> said = make_out_pipe(), reported = make_out_pipe();
+  for (const Result<OutPipe>* pipe : {&said, &reported})
+    if (!*pipe) return pipe->error();
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                           "LANG=C.UTF-8", str("HOME=", home_)};
   for (std::string& more : program.environment) environment.push_back(std::move(more));
+  std::vector<char*> words = pointers(program.words), variables = pointers(environment);
+  Result<pid_t> begun =
+      begin_program({words.front(), words.data(), variables.data(), program.input ? program.input.get() : -1,
+                     said->writing.get(), reported->writing.get()});
+  if (!begun) return begun.error();
   auto one = std::make_unique<One>(loop_);
-  int failed =
-      ::posix_spawn(&one->pid, program.words.front().c_str(), terms.descriptors(), terms.attributes(),
-                    pointers(program.words).data(), pointers(environment).data());
-  if (failed) return base::system_error(program.words.front(), failed);
+  one->pid = *begun;
+  one->path = program.words.front();
   groups_.add(one->pid);
-  one->output = std::move(reading);
+  one->output = std::move(said->reading);
+  one->report = std::move(reported->reading);
   one->ended = std::move(ended);
   one->watch = std::make_unique<base::Watch>(loop_, one->output.get());
   One& place = *(running_[number] = std::move(one));
@@ -137,9 +185,9 @@ void Runner::child_ended() {
   for (auto each = running_.begin(); each != running_.end();) {
     One& one = *each->second;
     siginfo_t info{};
-    bool over = ::waitid(P_PID, static_cast<id_t>(one.pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-                info.si_pid == one.pid;
-    if (!over) {
+    bool has_ended = ::waitid(P_PID, static_cast<id_t>(one.pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                     info.si_pid == one.pid;
+    if (!has_ended) {
       ++each;
       continue;
     }
@@ -150,11 +198,18 @@ void Runner::child_ended() {
     hear(one);
     std::unique_ptr<One> gone = std::move(each->second);
     each = running_.erase(each);
-    gone->watch.reset();
-    std::string words = last_words(gone->said);
-    if (!gone->why.empty()) words = words.empty() ? gone->why : str(gone->why, ": ", words);
-    gone->ended(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), words);
+    over(*gone, status);
   }
+}
+
+void Runner::over(One& one, int status) {
+  one.watch.reset();
+  int number = 0;
+  if (::read(one.report.get(), &number, sizeof number) == sizeof number)
+    return one.ended(-1, base::system_error(one.path, number).what);
+  std::string words = last_words(one.said);
+  if (!one.why.empty()) words = words.empty() ? one.why : str(one.why, ": ", words);
+  one.ended(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), words);
 }
 
 }  // namespace oob::errands

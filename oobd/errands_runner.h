@@ -39,7 +39,9 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // `number` names it. An error: it can't be run, and `ended` is not called.
+  // `number` names it. An error: it can't be run, and `ended` is not called; where that shows later, as when
+  // its file is gone, `ended` gets -1 and why. A file that is not to be had, on a disk that hangs, holds up
+  // nobody but its own program, which has its limit all the same.
   base::Result<> run(std::uint64_t number, Program program, Ended ended);
   void end(std::uint64_t number);
   void end_all();
@@ -49,6 +51,7 @@ class Runner {
  private:
   struct One;
   void hear(One& one);
+  void over(One& one, int status);
   base::Loop& loop_;
   Groups& groups_;
   std::string home_;

@@ -1,5 +1,6 @@
 #include "oobd/errands.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/unix_socket.h"
@@ -181,6 +183,24 @@ TEST_F(ErrandsTest, EndsWhatTakesTooLongWithAllThatItStarted) {
   ErrandEnd end = run("hung", seconds(4));  // long enough for a shell to have begun
   EXPECT_EQ(end.status, 128 + SIGKILL);
   EXPECT_THAT(end.words, HasSubstr("it was ended after 4 s: on my way"));
+}
+
+// As where its disk hangs: who opens a leased file waits until the lease is given back.
+TEST_F(ErrandsTest, HoldsUpNobodyElseWhereAProgramCannotBeHad) {
+  program("hung", "exit 0\n");
+  program("tell", "exit 3\n");
+  start();
+  EXPECT_EQ(run("tell").status, 3);
+  base::Fd file(::open((folder_ / "notify/hung").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(file);
+  ::signal(SIGIO, SIG_IGN);  // it is asked for
+  ASSERT_EQ(::fcntl(file.get(), F_SETLEASE, F_WRLCK), 0) << std::strerror(errno);
+  ErrandEnd hung;
+  begin("hung", hung, seconds(5));
+  EXPECT_EQ(run("tell").status, 3);
+  ASSERT_TRUE(test::run_until(loop_, [&] { return hung.status != -2; }));
+  EXPECT_EQ(hung.status, 128 + SIGTERM);
+  EXPECT_EQ(hung.words, "it was ended after 5 s");
 }
 
 TEST_F(ErrandsTest, EndsOneWhenItIsTold) {
