@@ -57,6 +57,9 @@ void CallHomeCheck::hear() {
     return end(fail(Fault::unavailable, "the bastion's socket leads nowhere"));
   }
   Result<std::string> answer = look_.feed(base::Bytes(bytes, *size));
+  if (!answer && answer.error().fault == Fault::unavailable)  // perhaps our own front, which makes room
+    return end(fail(Fault::unavailable,
+                    str("an SSH server answers through the bastion, but ", answer.error().what)));
   if (!answer)
     return end(fail(Fault::denied, str("another server than this board is behind the bastion's socket: ",
                                        answer.error().what)));

@@ -18,7 +18,8 @@ namespace oob {
 class CallHomeCheck {
  public:
   // `own`: the key blobs of this board; `done` is called once, from the loop, unless this has gone.
-  // Fault::unavailable: nobody, or no answer within `limit`; Fault::denied: another host.
+  // Fault::unavailable: nobody, no answer within `limit`, or somebody who hung up before that was known;
+  // Fault::denied: another host.
   CallHomeCheck(base::Loop& loop, const std::string& path, std::vector<std::string> own,
                 base::milliseconds limit, std::function<void(base::Result<>)> done);
   CallHomeCheck(const CallHomeCheck&) = delete;

@@ -105,7 +105,7 @@ Result<std::string> HostKeyLook::packet(Bytes payload) {
     case disconnect: {
       Reader reason(payload.substr(1));
       reason.u32();
-      return fail(Fault::failed, str("it hung up: ", base::printable(reason.text(), 120)));
+      return fail(Fault::unavailable, str("it hung up: ", base::printable(reason.text(), 120)));
     }
     default:
       return fail(Fault::failed,

@@ -18,8 +18,9 @@ class HostKeyLook {
   explicit HostKeyLook(base::Bytes random);
 
   std::string hello() const;  // what is sent first
-  // Takes what the server sent; what is to be sent next, if anything. An Error (Fault::failed): it is no SSH
-  // server, or none with an Ed25519 key and X25519; not to be fed again.
+  // Takes what the server sent; what is to be sent next, if anything. An Error: not to be fed again.
+  // Fault::unavailable: an SSH server hung up, as one does that is full or stops; Fault::failed: it is no SSH
+  // server, or none with an Ed25519 key and X25519.
   base::Result<std::string> feed(base::Bytes bytes);
   // The server's key as a blob (RFC 8709, 4); empty until it is known.
   const std::string& key() const { return key_; }

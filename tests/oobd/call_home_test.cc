@@ -328,6 +328,19 @@ TEST_F(CallHomeTest, TakesASilentFrontOfItsOwnForNoFaultOfTheWay) {
   EXPECT_THAT(now().why, HasSubstr("no answer through the bastion"));
 }
 
+TEST_F(CallHomeTest, TakesAFrontOfItsOwnThatIsFullForNobodyElse) {
+  adopt();
+  ASSERT_TRUE(until_up());
+  ssh_.full = front_->full = true;
+  const std::size_t before = ssh_.looks(1);
+  ASSERT_TRUE(run_until(loop_, [&] { return ssh_.ended > 0 || ssh_.looks(1) > before + 4; }));
+  EXPECT_TRUE(now().up) << now().why;
+  EXPECT_EQ(ssh_.ended, 0u);
+  front_->full = false;
+  ASSERT_TRUE(until_up(false));
+  EXPECT_THAT(now().why, HasSubstr("it hung up: too many connections"));
+}
+
 // An errand that does not end, as where the child is hung.
 TEST_F(CallHomeTest, IsDownAtOnceAlsoWhereSshDoesNotEnd) {
   adopt();

@@ -70,6 +70,7 @@ TEST(HostKeyLook, TellsWhyItWasHungUpOn) {
       look.feed("SSH-2.0-x\r\n" + look_packet("\x01" + Writer().u32(12).text("too many").take()));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().what, "it hung up: too many");
+  EXPECT_EQ(answer.error().fault, base::Fault::unavailable) << "who is there it does not say";
 }
 
 TEST(HostKeyLook, HearsOnlySoMuch) {
