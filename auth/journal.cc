@@ -117,6 +117,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   bool unsynced = false;     // something noted may not be on the disk yet
   bool sync_failed = false;  // the trouble is that of a sync alone
   bool alive = true;
+  bool failing = false;  // as the followers know it
 
   // Blocks. `now`: of the first record that is to come.
   static Opened open(const std::shared_ptr<JournalDisk>& files, const std::string& state,
@@ -174,6 +175,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     adopt(std::move(opened));
     start();
     arm();
+    tell_of_trouble();
   }
 
   void next_day() {
@@ -291,6 +293,12 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     loop.post([self = shared_from_this()] { self->call_followers(); });
   }
 
+  void tell_of_trouble() {
+    const bool fails = !trouble.empty() || !seal_trouble.empty();
+    if (std::exchange(failing, fails) == fails) return;
+    loop.post([self = shared_from_this()] { self->call_followers(); });
+  }
+
   void call_followers() {
     std::vector<std::weak_ptr<Follower>> now = followers;
     for (const auto& one : now) {
@@ -326,6 +334,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
       if (commits > 0) start();  // a commit is tried at once, notes wait for the timer
     }
     arm();
+    tell_of_trouble();
     for (JournalItem& item : batch.items) {
       if (!item.done) continue;
       item.done(batch.result);
@@ -375,6 +384,7 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
     }
     start();
     arm();
+    tell_of_trouble();
     for (Seal& seal : answers) {
       seal.done(result ? Result<Checkpoint>(now.checkpoint.checkpoint) : Result<Checkpoint>(result.error()));
       if (!alive) return;
@@ -401,8 +411,8 @@ struct Journal::State : std::enable_shared_from_this<Journal::State> {
   void arm() {
     bool waits = unsynced || progress.unsealed || (!trouble.empty() && (notes > 0 || lost > 0));
     if (!waits || busy || !writer || timer->waiting()) return;
-    bool failing = !trouble.empty() || !seal_trouble.empty();
-    timer->after(failing ? kLater : kSealAfter, [this] { later(); });
+    bool fails = !trouble.empty() || !seal_trouble.empty();
+    timer->after(fails ? kLater : kSealAfter, [this] { later(); });
   }
 
   // Tries again what failed, and seals what has waited long enough, which syncs it as well.

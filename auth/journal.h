@@ -95,8 +95,9 @@ class Journal {
   // Why this start began a new life of the journal ("12 records that were signed are missing: …"); empty when
   // it went on with the one that was there, or there was none.
   const std::string& loss() const;
-  // `what` runs on the loop when written() has grown, at most some times a second. For followers and
-  // exporters, which read by JournalReader, and no further than written(). Ends with the handle.
+  // `what` runs on the loop when written() has grown, at most some times a second, and when trouble() has
+  // begun or is over. For followers and exporters, which read by JournalReader, and no further than
+  // written(). Ends with the handle.
   using Handle = std::shared_ptr<void>;
   [[nodiscard]] Handle on_growth(std::function<void()> what);
   // Records that are in the files, and that are synced. What is behind them may still go.

@@ -74,13 +74,18 @@ struct Follower::State {
     older = {};
     urgent_waits = false;
     tries = 0;
+    journal_told = false;
     if (place) next = *place;
+    tell_of_journal();
     try_now();
     read_more();
   }
 
   void begin() {
-    growth = journal.on_growth([this] { read_more(); });
+    growth = journal.on_growth([this] {
+      tell_of_journal();
+      read_more();
+    });
     Place end{origin(), journal.written()};
     auto found = std::make_shared<Result<std::optional<Place>>>(std::optional<Place>());
     blocking.run([found, file = position] { *found = file->read(); },
@@ -99,7 +104,26 @@ struct Follower::State {
       if (!end.origin.empty()) save();
     }
     next = *place;
+    tell_of_journal();
     read_more();
+  }
+
+  std::string journal_trouble() const {
+    constexpr std::string_view kWhose = "journal: ";
+    const std::string text = journal.trouble();
+    std::string_view why = text;
+    if (why.starts_with(kWhose)) why.remove_prefix(kWhose.size());
+    return why.empty() ? "" : str("the journal can't be written: ", printable(why));
+  }
+
+  // While it can't be written nothing that happens comes out of it, not even that: told once, from memory.
+  void tell_of_journal() {
+    const std::string why = journal_trouble();
+    if (!place || std::exchange(journal_told, !why.empty()) || why.empty()) return;
+    Waiting one{{journal_notice(board, base::wall_now(), why), next}, next_number++};
+    bytes += one.found.notice.json.size();
+    waiting.push_back(std::move(one));
+    go();
   }
 
   struct Waiting {
@@ -264,7 +288,7 @@ struct Follower::State {
     // What went before others leaves the place before these.
     bool in_order = (waiting.empty() || waiting.front().number > flight->last) &&
                     (older.many.count == 0 || older.first > flight->last);
-    if (in_order) place = flight->after;
+    if (in_order && !flight->after.origin.empty()) place = flight->after;
     flight.reset();
     tries = refusals = 0;
     wait = limits.again_least;
@@ -344,6 +368,7 @@ struct Follower::State {
   std::shared_ptr<Reading> reading;  // a read under way may outlive this
   std::uint64_t turn = 0;            // what was read for earlier settings is not for these
   bool busy_reading = false, saving = false;
+  bool journal_told = false;  // that it can't be written
 
   Older older;                  // told together, before those that wait
   std::deque<Waiting> waiting;  // in order
@@ -390,8 +415,9 @@ Figures Follower::figures() const {
   figures.waiting = state_->older.many.count + state_->waiting.size();
   if (state_->flight) figures.waiting += state_->flight->several ? state_->flight->several->many.count : 1;
   figures.last = state_->last;
-  for (const std::string* trouble : {&state_->trouble, &state_->read_trouble, &state_->save_trouble})
-    if (figures.trouble.empty()) figures.trouble = *trouble;
+  for (const std::string& trouble :
+       {state_->trouble, state_->journal_trouble(), state_->read_trouble, state_->save_trouble})
+    if (figures.trouble.empty()) figures.trouble = trouble;
   return figures;
 }
 

@@ -18,7 +18,9 @@ namespace {
 constexpr std::string_view kLeftOut[] = {"t", "ev", "boot", "mono"};
 // Fields whose text is a piece of a console.
 constexpr std::string_view kLines[] = {"lines", "tail"};
-constexpr std::string_view kUrgent[] = {"console.alarm", "guard.failed", "uplink.down", "watch.lost"};
+constexpr const char* kJournalFails = "journal.failing";
+constexpr std::string_view kUrgent[] = {"console.alarm", "guard.failed", kJournalFails, "uplink.down",
+                                        "watch.lost"};
 
 template <class Words>
 bool has(const Words& words, std::string_view word) {
@@ -78,6 +80,17 @@ void keep_last(std::vector<std::string>& kept, const std::vector<std::string>& m
   kept.insert(kept.end(), more.begin(), more.end());
   if (kept.size() > Many::kMostNamed)
     kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(Many::kMostNamed));
+}
+
+Notice notice_without_record(const std::string& board, base::Micros wall, const char* event,
+                             const std::string& text) {
+  std::string summary = one_line(str(board, ": ", text));
+  json::object object{{"board", board},
+                      {"event", event},
+                      {"time", base::rfc3339(wall)},
+                      {"summary", summary},
+                      {"text", text}};
+  return {event, "", json::serialize(object), wall, summary};
 }
 
 }  // namespace
@@ -143,15 +156,13 @@ Notice notice_of(const Record& record, const std::string& board) {
 }
 
 Notice test_notice(const std::string& board, base::Micros wall) {
-  constexpr const char* kEvent = "drill.test";
-  constexpr const char* kText = "a test: the drill tries whether this arrives; nothing has happened";
-  std::string summary = one_line(str(board, ": ", kText));
-  json::object object{{"board", board},
-                      {"event", kEvent},
-                      {"time", base::rfc3339(wall)},
-                      {"summary", summary},
-                      {"text", kText}};
-  return {kEvent, "", json::serialize(object), wall, summary};
+  return notice_without_record(board, wall, "drill.test",
+                               "a test: the drill tries whether this arrives; nothing has happened");
+}
+
+Notice journal_notice(const std::string& board, base::Micros wall, const std::string& why) {
+  return notice_without_record(board, wall, kJournalFails,
+                               str(why, "; what happens is told when it can be again"));
 }
 
 void Many::add(const Notice& notice) {

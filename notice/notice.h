@@ -31,6 +31,9 @@ Notice notice_of(const auth::Record& record, const std::string& board);
 // By which a drill tries whether notices arrive. `wall`: now.
 Notice test_notice(const std::string& board, base::Micros wall);
 
+// That nothing else is told for now. `why`: the journal, from which it is, can't be written.
+Notice journal_notice(const std::string& board, base::Micros wall, const std::string& why);
+
 // Several events that are told together.
 struct Many {
   static constexpr std::size_t kMostNamed = 8;  // whose summaries are told

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <filesystem>
 #include <optional>
 
+#include "auth/journal_disk.h"
 #include "tests/support/support.h"
 
 namespace oob::notice {
@@ -18,6 +21,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+
+class DeadDisk : public auth::JournalDisk {
+ public:
+  int sync(File& file) override { return dead ? EIO : JournalDisk::sync(file); }
+  std::atomic<bool> dead{false};
+};
 
 // A journal, and somebody who is told: at once, unless `answer` says otherwise.
 class FollowerTest : public testing::Test {
@@ -36,7 +45,7 @@ class FollowerTest : public testing::Test {
     journal_.reset();
     disk_.reset();
     disk_.emplace(loop_);
-    auto opened = auth::Journal::open(loop_, *disk_, dir_.path());
+    auto opened = auth::Journal::open(loop_, *disk_, dir_.path(), {}, files_);
     ASSERT_TRUE(opened) << opened.error().what;
     journal_ = std::move(*opened);
   }
@@ -103,6 +112,7 @@ class FollowerTest : public testing::Test {
   base::Blocking blocking_{loop_};
   test::TempDir dir_;
   std::optional<base::Disk> disk_;
+  std::shared_ptr<DeadDisk> files_ = std::make_shared<DeadDisk>();
   std::unique_ptr<auth::Journal> journal_;
   Follower::Settings settings_;
   Follower::Limits limits_;
@@ -370,6 +380,25 @@ TEST_F(FollowerTest, TellsAllWhereItsPositionIsDamaged) {
     ASSERT_TRUE(wait([&] { return told_.size() == 1; })) << text;
     EXPECT_THAT(devices(), ElementsAre("a"));
     ASSERT_TRUE(is_settled());
+  }
+}
+
+// Nothing comes out of the journal then.
+TEST_F(FollowerTest, TellsOnceAndFromMemoryThatTheJournalCannotBeWritten) {
+  follow_from_here();
+  for (int times = 1; times < 3; ++times) {
+    files_->dead = true;
+    journal_->note(auth::Entry("line.down").with("device", "a"));
+    ASSERT_TRUE(wait([&] { return told_.size() == 1; }));
+    EXPECT_EQ(told_[0].event, "journal.failing");
+    EXPECT_THAT(told_[0].json, HasSubstr(R"("text":"the journal can't be written: )"));
+    EXPECT_THAT(told_[0].json, HasSubstr("Input/output error; what happens is told when it can be again"));
+    EXPECT_THAT(follower_->figures().trouble, HasSubstr("the journal can't be written: "));
+    files_->dead = false;
+    ASSERT_TRUE(wait([&] { return told_.size() == 2; }));
+    EXPECT_EQ(told_[1].device, "a");
+    ASSERT_TRUE(wait([&] { return follower_->figures().trouble.empty(); }));
+    told_.clear();
   }
 }
 
