@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "console/carrier.h"
@@ -23,23 +24,59 @@ base::Micros micros(base::Clock::duration span) {
   return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
 }
 
-// Whether nothing is typed yet behind the prompt that this line is, as far as can be told without a recipe:
-// "fw#", "login:", "[core-1]"; not "fw# echo $" or "Press any key:".
+constexpr std::string_view kMarks = "#$%>";
+
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  return lower;
+}
+
+// Whether an empty line does the last command once more here: U-Boot ("=>", "U-Boot#"), the debuggers of
+// kernels ("db>", "ddb{0}>", "[0]kdb>"). `body`: the line without its mark.
+bool repeats_its_last(std::string_view body) {
+  const std::string lower = in_lower_case(body);
+  if (lower.ends_with('=') || lower.find("u-boot") != std::string::npos) return true;
+  std::string_view name = lower;
+  if (name.starts_with('[')) name.remove_prefix(name.find(']') + 1);
+  name = name.substr(0, name.find('{'));
+  return name == "db" || name == "ddb" || name == "kdb";
+}
+
+// "[core-1]" of H3C and Huawei, and no question: "[Y/n]", "[confirm]".
+bool is_bracketed_name(std::string_view line) {
+  constexpr std::string_view kAnswers[] = {
+      "y",      "n",       "yes",      "no",      "a",     "all",  "q",     "c",     "ok",    "quit",
+      "cancel", "confirm", "continue", "default", "enter", "more", "press", "retry", "abort", "ignore"};
+  if (!line.starts_with('[') || line.find_first_of(" \t") != std::string_view::npos) return false;
+  auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+  if (!std::any_of(line.begin(), line.end(), is_letter)) return false;
+  std::string rest = in_lower_case(line.substr(1, line.size() - 2));
+  for (std::size_t end; !rest.empty(); rest.erase(0, end == std::string::npos ? end : end + 1)) {
+    end = rest.find_first_of("/|,");
+    if (std::find(std::begin(kAnswers), std::end(kAnswers), rest.substr(0, end)) == std::end(kAnswers))
+      return true;
+  }
+  return false;
+}
+
+// Whether nothing is typed yet behind the prompt that this line is, and an empty line does nothing there, as
+// far as can be told without a recipe: "fw#", "login:", "[core-1]"; not "fw# echo $", "Press any key:" or
+// "db>".
 bool is_bare_prompt(std::string_view line) {
-  constexpr std::string_view kMarks = "#$%>";
   line = line.substr(0, line.find_last_not_of(" \t") + 1);
   std::string_view body = line.substr(0, line.find_last_not_of(kMarks) + 1);
   if (body.find_first_of(kMarks) != std::string_view::npos) return false;
-  auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
-  // A bar on its way ends with "45%".
-  if (body.size() < line.size()) return line.back() != '%' || body.empty() || !is_digit(body.back());
-  if (line.ends_with(']'))
-    return line.starts_with('[') && line.find_first_of(" \t") == std::string_view::npos &&
-           std::any_of(line.begin(), line.end(), is_letter);
-  std::string lower(line);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  if (body.size() < line.size()) {
+    while (body.ends_with(' ') || body.ends_with('\t')) body.remove_suffix(1);
+    // "Press any key for setup, or <F2>"; and a bar on its way ends with "45%".
+    if (line.back() == '>' && body.find('<', 1) != std::string_view::npos) return false;
+    if (line.back() == '%' && !body.empty() && body.back() >= '0' && body.back() <= '9') return false;
+    return !repeats_its_last(body);
+  }
+  if (line.ends_with(']')) return is_bracketed_name(line);
+  const std::string lower = in_lower_case(line);
   return lower.ends_with("login:") || lower.ends_with("password:") || lower.ends_with("username:") ||
          lower == "user:";
 }
