@@ -22,6 +22,7 @@ struct CallHomePaths {
   std::string check;  // made by ssh: leads to the bastion's socket
 };
 constexpr unsigned kCallHomePlaces = 6;
+constexpr unsigned kMostBastions = 16;  // of one board, so that errands have room for all
 CallHomePaths call_home_paths(const std::string& state, const std::string& name, unsigned place);
 
 // The words of a program, `program` (this one) the first, that is run with the connected socket as its

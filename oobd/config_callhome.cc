@@ -3,6 +3,7 @@
 #include "auth/private_key.h"
 #include "auth/public_key.h"
 #include "base/secret.h"
+#include "oobd/call_home_ssh.h"
 #include "oobd/config_reader.h"
 #include "oobd/config_values.h"
 
@@ -67,6 +68,8 @@ void ConfigReader::read_call_home(const Member& call_home) {
   std::string shown = str("[callhome.", base::printable(call_home.key, 80), "]");
   faults_.check(call_home.place, check_name(call_home.key));
   faults_.check_table(table, table.place, kCallHome, shown);
+  if (config_.call_homes.size() >= kMostBastions)
+    faults_.add(call_home.place, str("a board has ", kMostBastions, " bastions at most"));
   CallHomeConfig config;
   if (const Node* bastion = text(table, "bastion")) {
     if (faults_.check(bastion->place, check_bmc_host(bastion->text)))

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -95,24 +96,30 @@ struct Errands::State {
   };
 
   struct UnderWay {
-    explicit UnderWay(base::Loop& loop) : ending(loop) {}
+    UnderWay(base::Loop& loop, Kind of) : kind(of), ending(loop) {}
+    const Kind kind;
     Ended done;
     base::Timer ending;
   };
 
+  bool full(Kind kind) const {
+    std::size_t most = kind == Kind::notify ? kMostPrograms : kMostCalls;
+    auto same = [kind](const auto& each) { return each.second.kind == kind; };
+    return static_cast<std::size_t>(std::count_if(under_way.begin(), under_way.end(), same)) >= most;
+  }
+
   std::uint64_t begin(Order order, base::Fd fd, Ended done) {
     order.number = ++last;
     std::uint64_t number = order.number;
-    std::size_t most = order.kind == Kind::notify ? kMostPrograms : kMost;
-    std::string why = !trouble.empty()           ? trouble
-                      : under_way.size() >= most ? str(most, " programs run already")
-                      : out.size() >= 4 * kMost  ? "the child for errands does not read what it is told"
-                                                 : "";
+    std::string why = !trouble.empty()          ? trouble
+                      : full(order.kind)        ? errands::full(order.kind)
+                      : out.size() >= 4 * kMost ? "the child for errands does not read what it is told"
+                                                : "";
     if (!why.empty()) {
       loop.post(life.wrap([done = std::move(done), why] { done(-1, why); }));
       return number;
     }
-    auto [at, fresh] = under_way.try_emplace(number, loop);
+    auto [at, fresh] = under_way.try_emplace(number, loop, order.kind);
     at->second.done = std::move(done);
     queue({order.encode(), std::move(fd)});
     return number;

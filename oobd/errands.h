@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/result.h"
+#include "oobd/call_home_ssh.h"
 
 namespace oob {
 
@@ -24,8 +25,10 @@ class Errands {
   // `status`: the exit status, 128 + the signal's number, or -1 when it could not be run; `words`: the last
   // 2000 bytes of its standard output and error, printable.
   using Ended = std::function<void(int status, const std::string& words)>;
-  static constexpr std::size_t kMost = 40;          // that run at once
-  static constexpr std::size_t kMostPrograms = 24;  // of notify(): some places are left for call_home()
+  // That run at once: of notify(), of call_home(), and of both.
+  static constexpr std::size_t kMostPrograms = 24;
+  static constexpr std::size_t kMostCalls = kMostBastions * kCallHomePlaces;
+  static constexpr std::size_t kMost = kMostPrograms + kMostCalls;
 
   // `program`: what is run with the word `errands`; `config_file` is what it reads.
   Errands(base::Loop& loop, std::string program, std::string config_file);

@@ -99,13 +99,17 @@ class Child {
     std::uint64_t number = order.number;
     Result<Program> program = program_of(order, std::move(fd));
     if (!program) return answer({number, -1, program.error().what});
-    std::size_t most = order.kind == Kind::notify ? Errands::kMostPrograms : Errands::kMost;
-    if (runner_.running() >= most) return answer({number, -1, str(most, " programs run already")});
+    const bool calls = order.kind == Kind::call_home;
+    const std::size_t programs = runner_.running() - calls_;
+    if (calls ? calls_ >= Errands::kMostCalls : programs >= Errands::kMostPrograms)
+      return answer({number, -1, errands::full(order.kind)});
     Result<> begun =
-        runner_.run(number, std::move(*program), [this, number](int status, const std::string& words) {
+        runner_.run(number, std::move(*program), [this, number, calls](int status, const std::string& words) {
+          calls_ -= calls ? 1 : 0;
           answer({number, status, words});
         });
-    if (!begun) answer({number, -1, begun.error().what});
+    if (!begun) return answer({number, -1, begun.error().what});
+    calls_ += calls ? 1 : 0;
   }
 
   Result<Program> program_of(const Order& order, base::Fd fd) {
@@ -178,6 +182,7 @@ class Child {
   errands::Kept& kept_;
   std::optional<Table> table_;
   errands::Runner runner_;
+  std::size_t calls_ = 0;  // of what it runs, ssh to bastions
   base::Signals signals_;
   base::Timer over_, beat_;
   std::unique_ptr<base::Watch> watch_;  // empty: the core has gone

@@ -1,6 +1,7 @@
 #include "oobd/errands_wire.h"
 
 #include "base/wire.h"
+#include "oobd/errands.h"
 
 namespace oob::errands {
 
@@ -68,6 +69,11 @@ std::string End::encode() const {
       .u32(static_cast<std::uint32_t>(status))
       .text(Bytes(words).substr(0, kMostWords))
       .take();
+}
+
+std::string full(Kind kind) {
+  return kind == Kind::notify ? base::str(Errands::kMostPrograms, " programs run already")
+                              : base::str(Errands::kMostCalls, " ssh to bastions run already");
 }
 
 std::string begun_anew() { return Writer().u8(static_cast<std::uint8_t>(Kind::begun_anew)).take(); }

@@ -51,6 +51,9 @@ struct Halt {
   static base::Result<Halt> decode(base::Bytes packet);
 };
 
+// Why no more of these are begun: Errands::kMostPrograms, kMostCalls.
+std::string full(Kind kind);
+
 std::string begun_anew();
 bool is_begun_anew(base::Bytes packet);
 
