@@ -274,19 +274,21 @@ struct SyslogExport::State {
     if (next.origin == current && next.n >= end) return;
     reading = true;
     auto piece = std::make_shared<Result<SyslogSpool::Piece>>(SyslogSpool::Piece());
-    blocking.run(
-        [spool = spool, piece, from = next, current, end] { *piece = spool->read(from, current, end); },
-        life.wrap([this, piece, turn_then = turn] {
-          reading = false;
-          if (turn_then == turn)
-            took(std::move(*piece));
-          else
-            read_more();
-        }));
+    const bool beyond = !read_trouble.empty() && base::Clock::now() - unread_since >= limits.unread;
+    blocking.run([spool = spool, piece, from = next, current, end,
+                  beyond] { *piece = spool->read(from, current, end, beyond); },
+                 life.wrap([this, piece, turn_then = turn] {
+                   reading = false;
+                   if (turn_then == turn)
+                     took(std::move(*piece));
+                   else
+                     read_more();
+                 }));
   }
 
   void took(Result<SyslogSpool::Piece> piece) {
     if (!piece) {
+      if (read_trouble.empty()) unread_since = base::Clock::now();
       read_trouble = piece.error().what;
       tell_down(read_trouble);
       return read_again.after(limits.read_again, [this] { read_more(); });
@@ -461,6 +463,7 @@ struct SyslogExport::State {
 
   std::string trouble;                     // of the connection
   std::string read_trouble, save_trouble;  // of the journal's files and the position's
+  base::Clock::time_point unread_since{};  // the first of them
   std::set<std::string> reasons;           // journalled since it last worked
   bool works = false;                      // something has arrived on this connection
   bool told_up = false;

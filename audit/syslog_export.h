@@ -31,6 +31,7 @@ class SyslogExport {
     std::chrono::seconds checkpoint_noted_every{3600};
     base::milliseconds position_every{1000};
     base::milliseconds read_again{5000};  // after the journal's files could not be read
+    base::milliseconds unread{300'000};   // then: what can't be read is passed over
     base::milliseconds way{3000};         // for a connect where there is another way to try
     base::milliseconds better{300'000};   // until a better way is tried that led nowhere
   };

@@ -151,8 +151,20 @@ Result<bool> SyslogSpool::fill(Piece& piece, std::uint64_t end) {
   return true;
 }
 
-Result<SyslogSpool::Piece> SyslogSpool::read(SyslogPlace from, const std::string& current,
-                                             std::uint64_t end) {
+// Of the journal as it is written now.
+Result<SyslogSpool::Piece> SyslogSpool::unread(Piece piece, const base::Error& error, std::uint64_t end,
+                                               bool beyond) const {
+  if (!beyond) return error;
+  Result<std::uint64_t> next = JournalReader::readable_after(state_ + "/journal", piece.next.n);
+  if (!next || *next >= end) return error;
+  const std::uint64_t first = piece.lost ? piece.lost->from : piece.next.n;
+  piece.lost = {piece.next.origin, first, *next, error.what};
+  piece.next.n = *next;
+  return piece;
+}
+
+Result<SyslogSpool::Piece> SyslogSpool::read(SyslogPlace from, const std::string& current, std::uint64_t end,
+                                             bool beyond) {
   if (from.origin.empty()) from.origin = current;
   bool is_current = from.origin == current;
   std::string directory = state_ + "/journal";
@@ -178,7 +190,7 @@ Result<SyslogSpool::Piece> SyslogSpool::read(SyslogPlace from, const std::string
   }
   if (!going_on) {
     if (Result<> opened = open(directory, from, piece); !opened) {
-      if (is_current) return opened.error();
+      if (is_current) return unread(std::move(piece), opened.error(), end, beyond);
       piece.lost = {from.origin, from.n, from.n, opened.error().what};
       piece.next = life_after(from.origin, current);
       return piece;
@@ -188,10 +200,10 @@ Result<SyslogSpool::Piece> SyslogSpool::read(SyslogPlace from, const std::string
   if (piece.messages.empty() && going_on && (!filled || (is_current && !*filled))) {
     // Files have come or gone meanwhile: looked at anew.
     reader_.reset();
-    return read(from, current, end);
+    return read(from, current, end, beyond);
   }
   if (!filled && piece.messages.empty()) {
-    if (is_current) return filled.error();
+    if (is_current) return unread(std::move(piece), filled.error(), end, beyond);
     piece.lost = {from.origin, from.n, from.n, filled.error().what};
     piece.next = life_after(from.origin, current);
     return piece;

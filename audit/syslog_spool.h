@@ -51,7 +51,9 @@ class SyslogSpool {
 
   // From there on. `current` is the origin of the journal as it is written now, of which records below `end`
   // may be read. Without a message and with `next` as `from`: all is read. An error: the files can't be read.
-  base::Result<Piece> read(SyslogPlace from, const std::string& current, std::uint64_t end);
+  // `beyond`: they have not been for long; where the next file can be, it goes on there.
+  base::Result<Piece> read(SyslogPlace from, const std::string& current, std::uint64_t end,
+                           bool beyond = false);
 
  private:
   struct Life {
@@ -62,6 +64,7 @@ class SyslogSpool {
   base::Result<> open(const std::string& directory, const SyslogPlace& from, Piece& piece);
   void add(Piece& piece, const std::string& line, std::uint64_t n) const;
   base::Result<bool> fill(Piece& piece, std::uint64_t end);
+  base::Result<Piece> unread(Piece piece, const base::Error& error, std::uint64_t end, bool beyond) const;
   SyslogPlace life_after(const std::string& origin, const std::string& current) const;
 
   const std::string state_, hostname_;

@@ -170,6 +170,20 @@ Result<bool> JournalReader::next(std::string& line, Place& place) {
   }
 }
 
+Result<std::uint64_t> JournalReader::readable_after(const std::string& directory, std::uint64_t n) {
+  Result<std::vector<std::uint64_t>> found = journal_numbers(directory);
+  if (!found) return found.error();
+  std::string line;
+  Place place;
+  for (auto each = std::upper_bound(found->begin(), found->end(), n); each != found->end(); ++each) {
+    Result<std::unique_ptr<JournalReader>> reader = open(directory);
+    if (!reader || !(*reader)->seek(*each)) continue;
+    Result<bool> got = (*reader)->next(line, place);
+    if (got && *got) return *each;
+  }
+  return fail(Fault::missing, str("behind record ", n, " no file can be read"));
+}
+
 std::uint64_t JournalReader::torn() const { return state_->buffer.size() - state_->given; }
 
 std::uint64_t JournalReader::bytes() const {

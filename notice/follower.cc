@@ -150,21 +150,26 @@ struct Follower::State {
     if (next.origin == current && next.n >= end) return;
     busy_reading = true;
     auto piece = std::make_shared<Result<Reading::Piece>>(Reading::Piece());
-    blocking.run(
-        [reading = reading, piece, from = next, current, end] { *piece = reading->read(from, current, end); },
-        life.wrap([this, piece, then = turn] {
-          busy_reading = false;
-          if (then == turn) return took(std::move(*piece));
-          read_more();
-        }));
+    const bool beyond = !read_trouble.empty() && Clock::now() - unread_since >= limits.unread;
+    blocking.run([reading = reading, piece, from = next, current, end,
+                  beyond] { *piece = reading->read(from, current, end, beyond); },
+                 life.wrap([this, piece, then = turn] {
+                   busy_reading = false;
+                   if (then == turn) return took(std::move(*piece));
+                   read_more();
+                 }));
   }
 
   void took(Result<Reading::Piece> piece) {
     if (!piece) {
-      read_trouble = piece.error().what;
+      if (read_trouble.empty()) unread_since = Clock::now();
+      read_trouble = printable(piece.error().what);
+      const bool is_long = Clock::now() - unread_since >= limits.unread;
+      if (is_long && !std::exchange(unread_told, true)) note("notify.failed", read_trouble);
       return read_again.after(limits.read_again, [this] { read_more(); });
     }
     read_trouble.clear();
+    unread_told = false;
     if (!piece->lost.empty()) note("notify.failed", piece->lost);
     bool is_new = piece->next != next;
     next = piece->next;
@@ -369,6 +374,8 @@ struct Follower::State {
   std::uint64_t turn = 0;            // what was read for earlier settings is not for these
   bool busy_reading = false, saving = false;
   bool journal_told = false;  // that it can't be written
+  bool unread_told = false;   // that it can't be read, for long
+  Clock::time_point unread_since{};
 
   Older older;                  // told together, before those that wait
   std::deque<Waiting> waiting;  // in order

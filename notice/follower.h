@@ -33,6 +33,7 @@ class Follower {
     std::size_t most_bytes = 1 << 20;             // of those that wait in memory
     base::milliseconds position_every{60'000};    // where nothing was told
     base::milliseconds read_again{5000};          // after the journal's files could not be read
+    base::milliseconds unread{300'000};           // then: what can't be read is passed over
   };
   // Delivers one notice; `done` is called once, later. None is begun before the one before it is done.
   using Deliver = std::function<void(const Notice& notice, std::function<void(Outcome)> done)>;

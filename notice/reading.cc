@@ -27,7 +27,16 @@ Result<> Reading::open(Piece& piece) {
   return {};
 }
 
-Result<Reading::Piece> Reading::read(Place from, const std::string& current, std::uint64_t end) {
+Result<Reading::Piece> Reading::pass_over(Piece piece, const base::Error& error, std::uint64_t end) const {
+  Result<std::uint64_t> next = JournalReader::readable_after(directory_, piece.next.n);
+  if (!next || *next >= end) return error;
+  piece.lost = str(piece.lost.empty() ? "" : piece.lost + "; ", "records ", piece.next.n, " to ", *next,
+                   " can't be read, and are told to nobody: ", error.what);
+  piece.next.n = *next;
+  return piece;
+}
+
+Result<Reading::Piece> Reading::read(Place from, const std::string& current, std::uint64_t end, bool beyond) {
   Piece piece;
   piece.next = std::move(from);
   if (piece.next.origin != current) {
@@ -40,7 +49,10 @@ Result<Reading::Piece> Reading::read(Place from, const std::string& current, std
   if (piece.next.n == end) return piece;
   bool going_on = reader_ && at_ == piece.next;
   if (!going_on) {
-    if (Result<> opened = open(piece); !opened) return opened.error();
+    if (Result<> opened = open(piece); !opened) {
+      if (beyond) return pass_over(std::move(piece), opened.error(), end);
+      return opened.error();
+    }
   }
   std::uint64_t most = std::min(end, piece.next.n + kMostRecords);
   std::size_t bytes = 0;
@@ -51,9 +63,11 @@ Result<Reading::Piece> Reading::read(Place from, const std::string& current, std
     if (!got || !*got) {
       reader_.reset();
       // Files have come or gone meanwhile: looked at anew, once.
-      if (going_on && piece.next.n == at_.n && piece.found.empty()) return read(piece.next, current, end);
-      if (!got && piece.found.empty()) return got.error();
-      return piece;
+      if (going_on && piece.next.n == at_.n && piece.found.empty())
+        return read(piece.next, current, end, beyond);
+      if (got || !piece.found.empty()) return piece;
+      if (beyond) return pass_over(std::move(piece), got.error(), end);
+      return got.error();
     }
     at_.n = piece.next.n = place.n + 1;
     // A line that is no record tells nobody anything: `verify` finds it.

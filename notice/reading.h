@@ -33,11 +33,12 @@ class Reading {
 
   // From there on. `current` is the origin of the journal as it is written now, of which records below `end`
   // may be read. Where `from` is of another life, what is left of that is passed over. An error: the files
-  // can't be read.
-  base::Result<Piece> read(Place from, const std::string& current, std::uint64_t end);
+  // can't be read. `beyond`: they have not been for long; where the next file can be, it goes on there.
+  base::Result<Piece> read(Place from, const std::string& current, std::uint64_t end, bool beyond = false);
 
  private:
   base::Result<> open(Piece& piece);
+  base::Result<Piece> pass_over(Piece piece, const base::Error& error, std::uint64_t end) const;
 
   const std::string directory_, board_;
   const Choice choice_;

@@ -74,6 +74,16 @@ TEST_F(JournalReaderTest, FollowsWhatIsWrittenBesideItAlsoIntoANewFile) {
   EXPECT_EQ(error_, "");
 }
 
+TEST_F(JournalReaderTest, FindsTheNextFileThatCanBeRead) {
+  add("000000000000.jsonl", 0, 2);
+  test::write_file(folder_ / "000000000003.jsonl", "");
+  EXPECT_EQ(JournalReader::readable_after(folder_.path(), 1).error().fault, base::Fault::missing);
+  add("000000000005.jsonl", 5, 6);
+  auto found = JournalReader::readable_after(folder_.path(), 1);
+  ASSERT_TRUE(found) << found.error().what;
+  EXPECT_EQ(*found, 5u);
+}
+
 TEST_F(JournalReaderTest, WaitsForTheRestOfATornLine) {
   std::string whole = record(0) + record(1);
   for (std::size_t size = 0; size <= whole.size(); ++size) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <boost/json.hpp>
@@ -381,6 +382,24 @@ TEST_F(FollowerTest, TellsAllWhereItsPositionIsDamaged) {
     EXPECT_THAT(devices(), ElementsAre("a"));
     ASSERT_TRUE(is_settled());
   }
+}
+
+TEST_F(FollowerTest, GoesOnInTheNextFileWhereOneCannotBeReadForLong) {
+  follow_from_here();
+  follower_.reset();
+  const std::string file = dir_ / "journal/000000000000.jsonl";
+  down({"a", "b"});
+  const std::string first = test::read_file(file);
+  const std::uint64_t records = journal_->written();
+  down({"c"});
+  std::string name = std::to_string(records);
+  name.insert(0, 12 - name.size(), '0');
+  test::write_file(dir_ / "journal" + ("/" + name + ".jsonl"), test::read_file(file).substr(first.size()));
+  ASSERT_EQ(::truncate(file.c_str(), static_cast<off_t>(first.find("line.down"))), 0);
+  limits_.unread = milliseconds(200);
+  follow();
+  ASSERT_TRUE(wait([&] { return !told_.empty(); })) << follower_->figures().trouble;
+  EXPECT_THAT(devices(), ElementsAre("c"));
 }
 
 // Nothing comes out of the journal then.
