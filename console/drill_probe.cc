@@ -34,11 +34,17 @@ std::string in_lower_case(std::string_view text) {
 }
 
 // Whether an empty line does the last command once more here: U-Boot ("=>", "U-Boot#"), the debuggers of
-// kernels ("db>", "ddb{0}>", "[0]kdb>"). `body`: the line without its mark.
-bool repeats_its_last(std::string_view body) {
-  const std::string lower = in_lower_case(body);
-  if (lower.ends_with('=') || lower.find("u-boot") != std::string::npos) return true;
+// kernels ("db>", "ddb{0}>", "[0]kdb>"). Some of them look like a shell to a recipe.
+bool repeats_its_last(std::string_view line) {
+  const std::string lower = in_lower_case(line.substr(0, line.find_last_not_of(" \t") + 1));
+  if (lower.empty() || kMarks.find(lower.back()) == std::string_view::npos) return false;
   std::string_view name = lower;
+  name.remove_suffix(1);
+  while (name.ends_with(' ') || name.ends_with('\t')) name.remove_suffix(1);
+  const bool is_named = name.find_first_of("@:") == std::string_view::npos;  // no "root@u-boot-build:~#"
+  if (is_named && name.find("u-boot") != std::string_view::npos) return true;
+  if (lower.back() != '>') return false;
+  if (name.ends_with('=')) return true;
   if (name.starts_with('[')) name.remove_prefix(name.find(']') + 1);
   name = name.substr(0, name.find('{'));
   return name == "db" || name == "ddb" || name == "kdb";
@@ -61,9 +67,8 @@ bool is_bracketed_name(std::string_view line) {
   return false;
 }
 
-// Whether nothing is typed yet behind the prompt that this line is, and an empty line does nothing there, as
-// far as can be told without a recipe: "fw#", "login:", "[core-1]"; not "fw# echo $", "Press any key:" or
-// "db>".
+// Whether nothing is typed yet behind the prompt that this line is, as far as can be told without a recipe:
+// "fw#", "login:", "[core-1]"; not "fw# echo $" or "Press any key:".
 bool is_bare_prompt(std::string_view line) {
   line = line.substr(0, line.find_last_not_of(" \t") + 1);
   std::string_view body = line.substr(0, line.find_last_not_of(kMarks) + 1);
@@ -73,7 +78,7 @@ bool is_bare_prompt(std::string_view line) {
     // "Press any key for setup, or <F2>"; and a bar on its way ends with "45%".
     if (line.back() == '>' && body.find('<', 1) != std::string_view::npos) return false;
     if (line.back() == '%' && !body.empty() && body.back() >= '0' && body.back() <= '9') return false;
-    return !repeats_its_last(body);
+    return true;
   }
   if (line.ends_with(']')) return is_bracketed_name(line);
   const std::string lower = in_lower_case(line);
@@ -133,6 +138,8 @@ void DrillProbe::begin() {
 std::string DrillProbe::harm_of_an_enter(const recipe::Screen& screen) const {
   const recipe::State* state = recognition_ ? recognition_->at(screen.text(), "") : nullptr;
   if (state && state->no_enter) return str("it is at '", state->name, "', where an empty line does harm");
+  if (repeats_its_last(screen.last_line()))
+    return "it is at a boot loader or a debugger, where an empty line does the last command once more";
   if (recognition_ && recognition_->begun(screen.last_line())) return "somebody has left a line half typed";
   bool is_blank = screen.last_line().find_first_not_of(" \t") == std::string_view::npos;
   if (state || is_blank || is_bare_prompt(screen.last_line())) return "";
