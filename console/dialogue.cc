@@ -23,6 +23,8 @@ using base::str;
 namespace {
 
 constexpr std::chrono::seconds kStalled{30};  // the line takes nothing for so long: given up
+constexpr base::milliseconds kReading{
+    20'000};  // for the password's file, on a disk that may not answer at all
 
 // What a dialogue has instead of a visitor's terminal: its recording.
 class Unseen : public JobIo {
@@ -193,9 +195,14 @@ void Dialogues::Dialogue::read_login() {
   auto read = std::make_shared<Result<recipe::Credentials>>(fail(Fault::internal, "not read"));
   auto keep = life_.wrap([this, read] {
     if (over_) return;
+    noting_.cancel();
     if (!*read) return finish(base::wrap(order_.device, read->error()));
     credentials_ = std::move(**read);
     note();
+  });
+  noting_.after(std::min(kReading, order_.limit), [this] {
+    finish(fail(Fault::unavailable,
+                str(order_.device, ": its password can't be read: the disk does not answer")));
   });
   core_.blocking.run([read, login = device->login] { *read = console::read_login(login); }, keep);
 }

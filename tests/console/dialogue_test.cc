@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "tests/console/dialogue_kit.h"
 #include "tests/console/second_life.h"
 
@@ -59,7 +61,7 @@ TEST(Dialogue, LogsInWorksLeavesAndTellsEverybody) {
   EXPECT_TRUE(bob.wait_for("[oobd: alice (snapshot) took the keyboard]"));
   EXPECT_TRUE(bob.wait_for("[oobd: alice's snapshot types here; ^Ec f takes the keyboard]"));
   EXPECT_TRUE(bob.wait_for("[oobd: alice (snapshot) left the keyboard]"));
-  EXPECT_THAT(board.journal_text(), Not(HasSubstr("console.open")));
+  EXPECT_THAT(board.whole_journal(), Not(HasSubstr("console.open")));
 }
 
 TEST(Dialogue, NoSecretIsInItsRecordingAlsoWhereTypingIsRecorded) {
@@ -207,12 +209,18 @@ TEST(Dialogue, ItsLastWordsGoBeforeThePersonsFirstKeyOnASlowLine) {
   ASSERT_TRUE(root.wait_for("you may type"));
   root.type("XYZ");
   ASSERT_FALSE(board.wait().result);
-  for (int i = 0; i < 20; ++i) {
+  const std::string expected = "\x03stty echo\rXYZ";
+  // The person's keys wait for the disk as well: it is written down first who types.
+  ASSERT_TRUE(board.runs([&] {
+    board.lines["r1"]->allow(1);
+    return board.lines["r1"]->typed.size() >= before + expected.size();
+  }));
+  for (int i = 0; i < 9; ++i) {
     board.lines["r1"]->allow(1);
     std::size_t turns = 0;
     run_until(board.loop, [&] { return ++turns > 3; });
   }
-  EXPECT_EQ(board.lines["r1"]->typed.substr(before), "\x03stty echo\rXYZ");
+  EXPECT_EQ(board.lines["r1"]->typed.substr(before), expected);
 }
 
 TEST(Dialogue, LeavesTheDeviceWhenItIsInterrupted) {
@@ -395,6 +403,30 @@ TEST(Dialogue, TypesNothingWhereTheLoginCantBeRead) {
   EXPECT_EQ(board.wait().result.error().fault, Fault::config);
 }
 
+TEST(Dialogue, GivesUpWhereTheDiskDoesNotGiveThePassword) {
+  DialogueBoard board;
+  std::promise<void> disk;
+  std::shared_future<void> answers = disk.get_future().share();
+  for (int i = 0; i < base::Blocking::kAtOnce + base::Blocking::kStuckAtMost; ++i)
+    board.blocking.run([answers] { answers.wait(); }, [] {});
+  auto line = std::make_unique<test::FakeLine>(board.loop);
+  test::FakeLine& there = *line;
+  auto order = board.order(say_hello);
+  order.line = std::move(line);  // a console would be asked what was said before, which the disk has as well
+  order.limit = base::milliseconds(20);
+  std::string typed;
+  board.begin(std::move(order));
+  ASSERT_TRUE(board.runs([&] {
+    if (!board.ended) typed = there.typed;
+    return board.ended.has_value();
+  }));
+  ASSERT_FALSE(board.ended->result);
+  EXPECT_EQ(board.ended->result.error().fault, Fault::unavailable);
+  EXPECT_EQ(board.ended->result.error().what, "r1: its password can't be read: the disk does not answer");
+  EXPECT_EQ(typed, "");
+  disk.set_value();
+}
+
 TEST(Dialogue, IsRefusedWithoutAuditWherePolicyWantsThat) {
   DialogueBoard board;
   board.core.refuse_without_audit = true;
@@ -437,11 +469,9 @@ TEST(Dialogue, TalksOverALineOfItsOwnBesideTheConsole) {
   auto order = board.order(say_hello);
   order.line = std::move(line);
   board.begin(std::move(order));
-  bool closed = false;
-  ASSERT_TRUE(run_until(board.loop, [&] {
+  ASSERT_TRUE(board.runs([&] {
     if (!board.ended) machine.look();
-    closed = board.ended.has_value();
-    return closed;
+    return board.ended.has_value();
   }));
   EXPECT_TRUE(board.ended->result) << board.ended->result.error().what;
   EXPECT_EQ(machine.commands, std::vector<std::string>{"hello"});

@@ -27,9 +27,10 @@ std::string read_file(const std::string& path);  // empty where there is none
 std::size_t count(const std::string& text, const std::string& what);
 
 // Runs the loop until `condition` holds; false when it did not within `limit`. The condition is asked after
-// every few milliseconds at the latest.
+// every few milliseconds at the latest. The limit is only for what never comes: a busy machine under a
+// sanitizer may be slow, and the disk and the program have limits of their own that must be over before.
 bool run_until(base::Loop& loop, std::function<bool()> condition,
-               base::milliseconds limit = base::milliseconds(10'000));
+               base::milliseconds limit = base::milliseconds(60'000));
 
 // A pty in raw mode: the gear's end (`gear`, non-blocking) and the path a Line opens.
 struct Pty {
@@ -38,7 +39,7 @@ struct Pty {
   std::string path;
   base::Fd keep;  // the path's end held open, so that closing the Line is not an end for the gear
   void say(const std::string& bytes);  // blocks until all is written
-  std::string hear(std::size_t at_least, base::milliseconds limit = base::milliseconds(5000));
+  std::string hear(std::size_t at_least, base::milliseconds limit = base::milliseconds(30'000));
 };
 
 }  // namespace oob::test
