@@ -13,16 +13,15 @@ Groups* Groups::make() {
 }
 
 void Groups::add(pid_t group) {
-  for (auto& each : groups_) {
-    if (each.load() != 0) continue;
-    each.store(group);
-    return;
-  }
+  for (auto& each : groups_)
+    if (pid_t none = 0; each.compare_exchange_strong(none, group)) return;
 }
 
 void Groups::remove(pid_t group) {
-  for (auto& each : groups_)
-    if (each.load() == group) each.store(0);
+  for (auto& each : groups_) {
+    pid_t its = group;
+    each.compare_exchange_strong(its, 0);
+  }
 }
 
 void Groups::end_all() {

@@ -21,6 +21,7 @@ class Groups {
 
   void beat() { beats_.fetch_add(1, std::memory_order_relaxed); }
   std::uint32_t beats() const { return beats_.load(std::memory_order_relaxed); }
+  // By any process, also between fork() and exec.
   void add(pid_t group);
   void remove(pid_t group);
   // SIGKILL to all of them; none is left.

@@ -50,6 +50,8 @@ struct Start {
   char* const* words;
   char* const* environment;
   int input, output, report;  // above kReport; an input below 0: nothing
+  Groups& groups;
+  pid_t parent;
 };
 
 // In a child of its own: the file may be on a disk that hangs. The parent has no other thread, and still this
@@ -59,6 +61,13 @@ struct Start {
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
   ::setpgid(0, 0);
+  // Here and not in the parent, which may be killed as soon as there is a child. Whoever clears up behind it
+  // finds this group, or has been there before, and then the parent is another one.
+  start.groups.add(::getpid());
+  if (::getppid() != start.parent) {
+    start.groups.remove(::getpid());
+    ::_exit(127);
+  }
   if (::dup3(start.report, kReport, O_CLOEXEC) < 0) ::_exit(127);
   const int input = start.input >= 0 ? start.input : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (::dup2(input, 0) >= 0 && ::dup2(start.output, 1) >= 0 && ::dup2(start.output, 2) >= 0) {
@@ -132,12 +141,11 @@ Result<> Runner::run(std::uint64_t number, Program program, Ended ended) {
   std::vector<char*> words = pointers(program.words), variables = pointers(environment);
   Result<pid_t> begun =
       begin_program({words.front(), words.data(), variables.data(), program.input ? program.input.get() : -1,
-                     said->writing.get(), reported->writing.get()});
+                     said->writing.get(), reported->writing.get(), groups_, ::getpid()});
   if (!begun) return begun.error();
   auto one = std::make_unique<One>(loop_);
   one->pid = *begun;
   one->path = program.words.front();
-  groups_.add(one->pid);
   one->output = std::move(said->reading);
   one->report = std::move(reported->reading);
   one->ended = std::move(ended);
