@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -105,10 +106,28 @@ std::string canonical_json(const JournalFields& fields) {
   return line + "}";
 }
 
-JournalStamp JournalStamp::now() {
+namespace {
+
+std::int64_t monotonic_now() {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return {base::wall_now(), static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000};
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
+}
+
+}  // namespace
+
+// A process that is kept from its turn between the two readings would look like a clock that was set.
+JournalStamp JournalStamp::now() {
+  constexpr std::int64_t kTogether = 10'000;  // microseconds
+  constexpr int kTries = 10;
+  JournalStamp stamp;
+  stamp.mono = monotonic_now();
+  for (int i = 0; i < kTries; ++i) {
+    stamp.wall = base::wall_now();
+    const std::int64_t after = monotonic_now();
+    if (after - std::exchange(stamp.mono, after) < kTogether) break;
+  }
+  return stamp;
 }
 
 std::string journal_line(const Entry& entry, const JournalStamp& stamp, std::uint64_t number,
