@@ -91,6 +91,7 @@ TEST(AttachWriter, WaitsForAHangingDiskAWhileOnly) {
 
 TEST(AttachWriter, AScriptsInputWaitsForItAndIsAllTyped) {
   HangingBoard board;
+  board.core.refuse_without_audit = true;  // the disk has ten seconds then, not two
   board.hang();
   Visit alice(board, "alice", "attach r1");
   alice.type("ls\r");
