@@ -148,16 +148,20 @@ Result<bool> SyslogSpool::fill(Piece& piece, std::uint64_t end) {
     add(piece, line, place.n);
     at_.n = place.n + 1;
   }
+  reader_->forget_ahead();
   return true;
 }
 
 // Of the journal as it is written now.
 Result<SyslogSpool::Piece> SyslogSpool::unread(Piece piece, const base::Error& error, std::uint64_t end,
-                                               bool beyond) const {
-  if (!beyond) return error;
+                                               bool beyond) {
+  const bool again = passed_ && passed_->origin == piece.next.origin && piece.next.n >= passed_->from &&
+                     piece.next.n < passed_->to;
+  if (!beyond && !again) return error;
   Result<std::uint64_t> next = JournalReader::readable_after(state_ + "/journal", piece.next.n);
   if (!next || *next >= end) return error;
   const std::uint64_t first = piece.lost ? piece.lost->from : piece.next.n;
+  passed_ = {piece.next.origin, piece.next.n, *next, error.what};
   piece.lost = {piece.next.origin, first, *next, error.what};
   piece.next.n = *next;
   return piece;

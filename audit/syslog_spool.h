@@ -51,7 +51,8 @@ class SyslogSpool {
 
   // From there on. `current` is the origin of the journal as it is written now, of which records below `end`
   // may be read. Without a message and with `next` as `from`: all is read. An error: the files can't be read.
-  // `beyond`: they have not been for long; where the next file can be, it goes on there.
+  // `beyond`: they have not been for long; where the next file can be, it goes on there. So it does at once
+  // where it has before.
   base::Result<Piece> read(SyslogPlace from, const std::string& current, std::uint64_t end,
                            bool beyond = false);
 
@@ -64,12 +65,13 @@ class SyslogSpool {
   base::Result<> open(const std::string& directory, const SyslogPlace& from, Piece& piece);
   void add(Piece& piece, const std::string& line, std::uint64_t n) const;
   base::Result<bool> fill(Piece& piece, std::uint64_t end);
-  base::Result<Piece> unread(Piece piece, const base::Error& error, std::uint64_t end, bool beyond) const;
+  base::Result<Piece> unread(Piece piece, const base::Error& error, std::uint64_t end, bool beyond);
   SyslogPlace life_after(const std::string& origin, const std::string& current) const;
 
   const std::string state_, hostname_;
   std::unique_ptr<auth::JournalReader> reader_;
-  SyslogPlace at_;  // what `reader_` gives next
+  SyslogPlace at_;                     // what `reader_` gives next
+  std::optional<Piece::Lost> passed_;  // the last that could not be read: nobody waits for it twice
 };
 
 }  // namespace oob::audit

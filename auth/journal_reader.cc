@@ -170,6 +170,12 @@ Result<bool> JournalReader::next(std::string& line, Place& place) {
   }
 }
 
+void JournalReader::forget_ahead() {
+  state_->offset -= state_->buffer.size() - state_->given;
+  state_->buffer.clear();
+  state_->given = 0;
+}
+
 Result<std::uint64_t> JournalReader::readable_after(const std::string& directory, std::uint64_t n) {
   Result<std::vector<std::uint64_t>> found = journal_numbers(directory);
   if (!found) return found.error();

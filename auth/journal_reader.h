@@ -35,6 +35,9 @@ class JournalReader {
   // last line without LF: may be asked again when more was written. An error: files that do not follow each
   // other, or can't be read.
   base::Result<bool> next(std::string& line, Place& place);
+  // Lets go of what it has read ahead of next(). For who asks the daemon how far the records are on the disk:
+  // behind that others may stand in their place when a sync has failed.
+  void forget_ahead();
   // For who can't read on at record n: the first record of the next file from which one can be read at all.
   // Fault::missing: there is none.
   static base::Result<std::uint64_t> readable_after(const std::string& directory, std::uint64_t n);

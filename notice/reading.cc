@@ -78,6 +78,7 @@ Result<Reading::Piece> Reading::read(Place from, const std::string& current, std
     piece.found.push_back({notice_of(*record, board_), piece.next});
     bytes += piece.found.back().notice.json.size();
   }
+  reader_->forget_ahead();
   return piece;
 }
 

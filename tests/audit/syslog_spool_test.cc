@@ -37,6 +37,32 @@ TEST(SyslogSpool, PassesOverWhatCannotBeReadUpToTheNextFileAndSaysSo) {
   ASSERT_TRUE(piece) << piece.error().what;
   EXPECT_EQ(piece->messages.size(), 2u);
   EXPECT_FALSE(piece->lost);
+  // Who begins somewhat before its place, as after each connect, waits for that no second time.
+  piece = spool.read({"origin", 0}, "origin", 7);
+  ASSERT_TRUE(piece) << piece.error().what;
+  piece = spool.read(piece->next, "origin", 7);
+  ASSERT_TRUE(piece) << piece.error().what;
+  ASSERT_TRUE(piece->lost);
+  EXPECT_EQ(piece->next.n, 5u);
+}
+
+// Records behind `end` are not on the disk yet. Where that fails, others are written in their place.
+TEST(SyslogSpool, KeepsNothingOfWhatItHasReadBeyondTheEnd) {
+  test::TempDir dir;
+  ASSERT_EQ(::mkdir((dir / "journal").c_str(), 0700), 0);
+  const std::string file = dir / "journal/000000000000.jsonl";
+  auto record = [](const char* ev, std::uint64_t n) {
+    return auth::journal_line(auth::Entry(ev), {1'700'000'000'123'456, 5}, n, "boot");
+  };
+  test::write_file(file, record("begin", 0) + record("never_on_the_disk", 1));
+  SyslogSpool spool(dir.path(), "board1");
+  auto piece = spool.read({"origin", 0}, "origin", 1);
+  ASSERT_TRUE(piece) << piece.error().what;
+  EXPECT_EQ(piece->messages.size(), 1u);
+  test::write_file(file, record("begin", 0) + record("first", 1) + record("second", 2));
+  piece = spool.read(piece->next, "origin", 3);
+  ASSERT_TRUE(piece) << piece.error().what;
+  EXPECT_THAT(piece->frames, testing::AllOf(testing::HasSubstr("first"), testing::HasSubstr("second")));
 }
 
 }  // namespace

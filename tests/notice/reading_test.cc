@@ -46,5 +46,26 @@ TEST(Reading, PassesOverWhatCannotBeReadUpToTheNextFileAndSaysSo) {
   EXPECT_EQ(piece->lost, "");
 }
 
+// Records behind `end` are not on the disk yet. Where that fails, others are written in their place.
+TEST(Reading, KeepsNothingOfWhatItHasReadBeyondTheEnd) {
+  test::TempDir dir;
+  ASSERT_EQ(::mkdir((dir / "journal").c_str(), 0700), 0);
+  const std::string file = dir / "journal/000000000000.jsonl";
+  auto record = [](const char* ev, std::uint64_t n) {
+    return auth::journal_line(auth::Entry(ev), {1'700'000'000'123'456, 5}, n, "boot");
+  };
+  test::write_file(file, record("begin", 0) + record("never_on_the_disk", 1));
+  Reading reading(dir.path(), "board1", Choice{{"*"}, {}});
+  auto piece = reading.read({"origin", 0}, "origin", 1);
+  ASSERT_TRUE(piece) << piece.error().what;
+  EXPECT_THAT(piece->found, SizeIs(1));
+  test::write_file(file, record("begin", 0) + record("first", 1) + record("second", 2));
+  piece = reading.read(piece->next, "origin", 3);
+  ASSERT_TRUE(piece) << piece.error().what;
+  ASSERT_THAT(piece->found, SizeIs(2));
+  EXPECT_EQ(piece->found[0].notice.event, "first");
+  EXPECT_EQ(piece->found[1].notice.event, "second");
+}
+
 }  // namespace
 }  // namespace oob::notice
