@@ -74,7 +74,7 @@ struct Follower::State {
     older = {};
     urgent_waits = false;
     tries = 0;
-    journal_told = false;
+    journal_told = unread_told = false;
     if (place) next = *place;
     tell_of_journal();
     try_now();
@@ -119,7 +119,10 @@ struct Follower::State {
   // While it can't be written nothing that happens comes out of it, not even that: told once, from memory.
   void tell_of_journal() {
     const std::string why = journal_trouble();
-    if (!place || std::exchange(journal_told, !why.empty()) || why.empty()) return;
+    if (place && !std::exchange(journal_told, !why.empty()) && !why.empty()) tell_from_memory(why);
+  }
+
+  void tell_from_memory(const std::string& why) {
     Waiting one{{journal_notice(board, base::wall_now(), why), next}, next_number++};
     bytes += one.found.notice.json.size();
     waiting.push_back(std::move(one));
@@ -153,19 +156,22 @@ struct Follower::State {
     const bool beyond = !read_trouble.empty() && Clock::now() - unread_since >= limits.unread;
     blocking.run([reading = reading, piece, from = next, current, end,
                   beyond] { *piece = reading->read(from, current, end, beyond); },
-                 life.wrap([this, piece, then = turn] {
+                 life.wrap([this, piece, beyond, then = turn] {
                    busy_reading = false;
-                   if (then == turn) return took(std::move(*piece));
+                   if (then == turn) return took(std::move(*piece), beyond);
                    read_more();
                  }));
   }
 
-  void took(Result<Reading::Piece> piece) {
+  // `beyond`: it was to go on behind what can't be read.
+  void took(Result<Reading::Piece> piece, bool beyond) {
     if (!piece) {
       if (read_trouble.empty()) unread_since = Clock::now();
       read_trouble = printable(piece.error().what);
-      const bool is_long = Clock::now() - unread_since >= limits.unread;
-      if (is_long && !std::exchange(unread_told, true)) note("notify.failed", read_trouble);
+      if (beyond && !std::exchange(unread_told, true)) {
+        note("notify.failed", read_trouble);
+        tell_from_memory(str("the journal can't be read: ", read_trouble));
+      }
       return read_again.after(limits.read_again, [this] { read_more(); });
     }
     read_trouble.clear();

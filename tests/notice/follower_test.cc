@@ -402,6 +402,22 @@ TEST_F(FollowerTest, GoesOnInTheNextFileWhereOneCannotBeReadForLong) {
   EXPECT_THAT(devices(), ElementsAre("c"));
 }
 
+TEST_F(FollowerTest, TellsFromMemoryThatTheJournalCannotBeReadForLong) {
+  follow_from_here();
+  follower_.reset();
+  const std::string file = dir_ / "journal/000000000000.jsonl";
+  down({"a"});
+  std::filesystem::rename(file, dir_ / "elsewhere");
+  limits_.unread = milliseconds(200);
+  follow();
+  ASSERT_TRUE(wait([&] { return !told_.empty(); })) << follower_->figures().trouble;
+  EXPECT_EQ(told_[0].event, "journal.failing");
+  EXPECT_THAT(told_[0].json, HasSubstr(R"("text":"the journal can't be read: )"));
+  std::filesystem::rename(dir_ / "elsewhere", file);
+  ASSERT_TRUE(wait([&] { return told_.size() == 2; }));
+  EXPECT_EQ(told_[1].device, "a");
+}
+
 // Nothing comes out of the journal then.
 TEST_F(FollowerTest, TellsOnceAndFromMemoryThatTheJournalCannotBeWritten) {
   follow_from_here();
